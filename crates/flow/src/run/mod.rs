@@ -1,0 +1,15 @@
+//! Flows at work: itineraries walk through the modules of one flow version.
+
+mod context;
+mod emitter;
+mod figures;
+mod itinerary;
+mod receipt;
+mod variables;
+
+pub use context::{FlowContext, ItineraryId, Source};
+pub use emitter::Emitter;
+pub use figures::{FlowFigures, Histogram, ModuleFigures};
+pub use itinerary::Itinerary;
+pub use receipt::{Outcome, Receipt};
+pub use variables::{VariableError, VariableNames, Variables};

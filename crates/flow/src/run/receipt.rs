@@ -1,0 +1,81 @@
+//! The end-to-end acknowledgement: resolves when every branch of an itinerary has ended.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How an itinerary ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every branch came to its end.
+    Done,
+    /// A branch failed for good, was dropped, or the flow broke down.
+    Failed,
+}
+
+/// Held by every branch of an itinerary; the last one to go resolves it. Only then may the source be acknowledged.
+#[derive(Clone)]
+pub struct Receipt(Arc<Pending>);
+
+struct Pending {
+    failed: AtomicBool,
+    on_end: Mutex<Option<Box<dyn FnOnce(Outcome) + Send>>>,
+}
+
+impl Receipt {
+    /// A receipt that calls `on_end` once, on whatever thread the last branch ends.
+    pub fn new(on_end: impl FnOnce(Outcome) + Send + 'static) -> Self {
+        Self(Arc::new(Pending { failed: AtomicBool::new(false), on_end: Mutex::new(Some(Box::new(on_end))) }))
+    }
+
+    /// Says that a branch failed for good; the receipt still resolves only when all branches have ended.
+    pub fn fail(&self) {
+        self.0.failed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // A panic unwinds through here too: what was under way then has not been done.
+        let failed = *self.failed.get_mut() || std::thread::panicking();
+        let on_end = self.on_end.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(on_end) = on_end {
+            on_end(if failed { Outcome::Failed } else { Outcome::Done });
+        }
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt").field("failed", &self.0.failed).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn the_last_branch_resolves_it() {
+        let (sender, outcomes) = mpsc::channel();
+        let trunk = Receipt::new(move |outcome| sender.send(outcome).unwrap());
+        let branch = trunk.clone();
+        drop(trunk);
+        assert!(outcomes.try_recv().is_err());
+        drop(branch);
+        assert_eq!(outcomes.try_recv(), Ok(Outcome::Done));
+    }
+
+    #[test]
+    fn one_failed_branch_fails_it_but_only_at_the_end() {
+        let (sender, outcomes) = mpsc::channel();
+        let trunk = Receipt::new(move |outcome| sender.send(outcome).unwrap());
+        let branch = trunk.clone();
+        branch.fail();
+        drop(branch);
+        assert!(outcomes.try_recv().is_err());
+        drop(trunk);
+        assert_eq!(outcomes.try_recv(), Ok(Outcome::Failed));
+    }
+}

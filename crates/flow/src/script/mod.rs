@@ -1,0 +1,5 @@
+//! JavaScript in QuickJS.
+
+/// One runtime and context per flow version.
+#[derive(Debug)]
+pub struct ScriptEngine;

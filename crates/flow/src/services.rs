@@ -1,0 +1,222 @@
+//! What modules ask of the node that they run in. The node, and the simulation, implement these traits;
+//! so the flow engine knows no broker, no sockets and no files.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use message::{Now, Publication, QoS, StoreName, Text, TopicFilter, Value};
+
+use crate::run::Outcome;
+
+/// Everything that a module may ask of its node.
+#[derive(Clone)]
+pub struct Services {
+    pub broker: Arc<dyn Broker>,
+    pub endpoints: Arc<dyn Endpoints>,
+    pub stores: Arc<dyn Stores>,
+    pub debug: Arc<dyn DebugSink>,
+    pub environment: Arc<dyn Environment>,
+    pub timers: Arc<dyn Timers>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+/// A future that a service gives back.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A service that cannot do what was asked: a lowercase fragment that names the thing and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ServiceError(pub String);
+
+/// The node's own broker, as one flow version sees it.
+///
+/// What is subscribed while a version is built becomes live only when the node switches to that version, in one step
+/// for all of its subscriptions, so that no message is lost or doubled between two versions.
+pub trait Broker: Send + Sync {
+    /// Subscribes for the module `module`.
+    fn subscribe(&self, module: &message::ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError>;
+
+    /// Publishes to every match: clients, other flows, this flow. `Ready` means that every match has taken the message;
+    /// otherwise the publisher shall hold back until the returned future is ready: then all have.
+    fn publish(&self, now: Now, publication: Publication) -> Result<Published, ServiceError>;
+}
+
+/// What became of a publication.
+pub enum Published {
+    /// Every match has it.
+    Done,
+    /// A match asks the publisher to hold back.
+    HoldBack(Answer<Result<(), ServiceError>>),
+}
+
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "Done",
+            Self::HoldBack(_) => "HoldBack",
+        })
+    }
+}
+
+/// What a flow asks the broker for.
+#[derive(Debug, Clone)]
+pub struct SubscribeRequest {
+    pub filter: TopicFilter,
+    pub qos: QoS,
+}
+
+/// The messages that wait for one subscription of a flow.
+pub trait Inbox {
+    /// Takes up to `room` messages in order; registers the waker of `cx` when fewer were there.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<Taken>);
+    /// Messages that wait now.
+    fn waiting(&self) -> usize;
+}
+
+/// One message as a subscription gets it.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub publication: Arc<Publication>,
+    /// The lower of the publisher's and the subscription's.
+    pub qos: QoS,
+    /// The message was retained before the subscription was made.
+    pub retained: bool,
+}
+
+/// The HTTP endpoints that flows open.
+pub trait Endpoints: Send + Sync {
+    /// Opens a path for the module `module`; live when the node switches to the version. Refused when another flow has it.
+    fn open(&self, module: &message::ModuleId, request: EndpointRequest) -> Result<Box<dyn HttpInbox>, ServiceError>;
+    /// Answers the request `id`, once; an error when it is unknown, was answered, or has timed out.
+    fn respond(&self, id: &str, response: HttpResponse) -> Result<(), ServiceError>;
+}
+
+/// What an `http-listener` asks for.
+#[derive(Debug, Clone)]
+pub struct EndpointRequest {
+    /// As a topic filter without the leading slash: `+` for one segment, `#` for the rest.
+    pub path: Text,
+    /// `GET`, `POST` ... or `ALL`.
+    pub verb: Text,
+    /// How long the caller is kept waiting for an answer; then it gets 504.
+    pub response_timeout: Duration,
+    /// Requests that may wait for the flow; more are answered 503 with Retry-After.
+    pub waiting_max: usize,
+}
+
+/// The requests that wait for one endpoint of a flow.
+pub trait HttpInbox {
+    /// Takes up to `room` requests in order; registers the waker of `cx` when fewer were there.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<HttpRequest>);
+    fn waiting(&self) -> usize;
+}
+
+/// One HTTP request as an endpoint gets it.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// Names the request for `http-response`.
+    pub id: Text,
+    pub verb: Text,
+    /// With the leading slash, decoded.
+    pub path: Text,
+    /// Names in lower case; a name that occurs twice has its values joined by `, `.
+    pub headers: Vec<(Text, Text)>,
+    /// Decoded; a name that occurs twice keeps the last value.
+    pub query: Vec<(Text, Text)>,
+    pub body: Bytes,
+}
+
+/// The answer to one HTTP request.
+#[derive(Debug, Clone, Default)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: Vec<(Text, Text)>,
+    pub body: Bytes,
+}
+
+impl HttpResponse {
+    /// The answer that an endpoint gives by itself when its itinerary has ended.
+    pub fn automatic(outcome: Outcome) -> Self {
+        let status = match outcome {
+            Outcome::Done => 200,
+            Outcome::Failed => 500,
+        };
+        Self { status, ..Self::default() }
+    }
+}
+
+/// The key/value stores that a flow may open.
+pub trait Stores: Send + Sync {
+    /// Opens a store by name, making it if it is new. In-memory stores are private to the flow and outlive its versions.
+    fn open(&self, store: &StoreName, persistent: bool) -> Result<Arc<dyn Store>, ServiceError>;
+}
+
+/// One key/value store.
+pub trait Store: Send + Sync {
+    /// `None` when the key is missing or its time has passed.
+    fn get(&self, now: Now, key: &str) -> Result<Option<Value>, ServiceError>;
+    /// Sets a key; the answer is ready when the value is as durable as its store: on disk for a persistent one.
+    fn set(&self, now: Now, key: &str, value: Value, ttl: Option<Duration>) -> Stored;
+    /// Removes a key and says whether it was there.
+    fn delete(&self, now: Now, key: &str) -> Stored;
+}
+
+/// What became of a write to a store.
+pub enum Stored {
+    /// Written, at once. `true` when the key was there before.
+    Now(Result<bool, ServiceError>),
+    /// Written when the answer is ready.
+    Later(Answer<Result<bool, ServiceError>>),
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(result) => f.debug_tuple("Now").field(result).finish(),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
+}
+
+/// Where the `debug` module and `log` of scripts write to.
+pub trait DebugSink: Send + Sync {
+    /// Shows one value in the debug panel; bounded by whoever implements it.
+    fn show(&self, now: Now, module: &message::ModuleId, value: &Value);
+    /// Writes one line to the node's log.
+    fn log(&self, now: Now, module: &message::ModuleId, level: LogLevel, text: &str);
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// The node's environment and secrets, and chance.
+pub trait Environment: Send + Sync {
+    /// `{env.NAME}` in templates.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// `secret://name` in settings.
+    fn secret(&self, name: &str) -> Result<String, ServiceError>;
+    /// A seed for simulated signals and jitter; the same in every run of a simulation.
+    fn seed(&self) -> u64;
+}
+
+/// Waiting, for work that waits on the world.
+pub trait Timers: Send + Sync {
+    /// Ready after `span`.
+    fn sleep(&self, span: Duration) -> Answer<()>;
+}
