@@ -4,6 +4,7 @@
 //! Everything but `script` is pure: time comes in, what a module asks of its node goes through `services`.
 
 pub mod build;
+mod catalog;
 pub mod check;
 pub mod expression;
 pub mod model;
@@ -14,4 +15,5 @@ pub mod script;
 pub mod services;
 mod template;
 
+pub use catalog::Catalog;
 pub use template::{Template, TemplateError};

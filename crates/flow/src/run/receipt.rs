@@ -17,9 +17,11 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Receipt(Arc<Pending>);
 
+type OnEnd = Box<dyn FnOnce(Outcome) + Send>;
+
 struct Pending {
     failed: AtomicBool,
-    on_end: Mutex<Option<Box<dyn FnOnce(Outcome) + Send>>>,
+    on_end: Mutex<Option<OnEnd>>,
 }
 
 impl Receipt {

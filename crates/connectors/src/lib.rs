@@ -1,0 +1,1 @@
+//! Modules that talk to the world.
