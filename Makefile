@@ -1,0 +1,49 @@
+# What a person runs. `make` alone lists it.
+
+CARGO_HOME ?= $(HOME)/.cargo
+# Tools that the tests install end up here.
+export PATH := $(CARGO_HOME)/bin:$(PATH)
+
+DATA ?= data
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help run test bench soak fmt lint doc needs fmt-check deny doctest nextest
+
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start a node with the example flows and a simulated machine.
+	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples
+
+test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
+
+bench: ## Measure beside mosquitto and Node-RED; prints figures, judges nothing.
+	cargo build --release -p node -p benches
+	scripts/bench.sh
+
+fmt: ## Format all code.
+	cargo fmt --all
+
+lint: ## Clippy and shellcheck, warnings refused.
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	shellcheck scripts/*.sh .ci/run
+
+doc: ## Build the documentation of all crates.
+	cargo doc --workspace --no-deps
+
+needs:
+	scripts/install-test-needs.sh
+
+fmt-check:
+	cargo fmt --all --check
+
+deny:
+	scripts/check-dependencies.sh
+
+doctest:
+	cargo test --quiet --workspace --doc
+
+nextest:
+	cargo nextest run --workspace
