@@ -1,11 +1,15 @@
 //! What a module passes on in one call.
 
+use std::fmt;
+
 use super::Itinerary;
+use crate::services::{Answer, ServiceError};
 
 /// Collects what a module passes on, in order, with the output that each leaves by.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Emitter {
     passed: Vec<(usize, Itinerary)>,
+    hold_backs: Vec<Answer<Result<(), ServiceError>>>,
 }
 
 impl Emitter {
@@ -19,9 +23,19 @@ impl Emitter {
         self.passed.push((port, itinerary));
     }
 
+    /// Asks the flow to take nothing new until `answer` is ready: what the module wrote to is full.
+    pub fn hold_back(&mut self, answer: Answer<Result<(), ServiceError>>) {
+        self.hold_backs.push(answer);
+    }
+
     /// What was passed on so far, for the engine and for tests.
     pub fn drain(&mut self) -> std::vec::Drain<'_, (usize, Itinerary)> {
         self.passed.drain(..)
+    }
+
+    /// What the flow has to wait for, for the engine and for tests.
+    pub fn take_hold_backs(&mut self) -> std::vec::Drain<'_, Answer<Result<(), ServiceError>>> {
+        self.hold_backs.drain(..)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -30,5 +44,11 @@ impl Emitter {
 
     pub fn len(&self) -> usize {
         self.passed.len()
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter").field("passed", &self.passed).finish_non_exhaustive()
     }
 }
