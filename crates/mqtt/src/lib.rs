@@ -1,1 +1,3 @@
 //! MQTT on the wire.
+#[allow(dead_code)]
+pub mod packet;
