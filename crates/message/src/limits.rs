@@ -42,6 +42,17 @@ pub const MQTT_TOPIC_ALIAS_MAX: u16 = 64;
 pub const MQTT_SUBSCRIPTIONS_PER_SESSION_MAX: usize = 10_000;
 /// User properties in one packet: more is an attack on memory, as each costs an allocation.
 pub const MQTT_USER_PROPERTIES_MAX: usize = 256;
+/// Events of one connection that wait for the driver: reading goes on when it has taken them.
+pub const MQTT_EVENTS_QUEUED_MAX: usize = 64;
+/// SUBSCRIBE and UNSUBSCRIBE of one connection that wait for their answer: reading goes on when they have it.
+pub const MQTT_REQUESTS_PENDING_MAX: usize = 64;
+/// Unsent bytes of one connection above which deliveries wait in their mailbox, where they are counted and limited.
+pub const MQTT_TRANSMIT_DELIVERIES_BYTES_MAX: usize = 64 * 1024;
+/// Unsent bytes of one connection above which its packets are not read: a client that pings and never reads stops
+/// here. It leaves room for the largest delivery, so that a slow reader can still acknowledge.
+pub const MQTT_TRANSMIT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Topics that a connection remembers, inbound and outbound each, to know a repeated one again: a power of two.
+pub const MQTT_TOPICS_REMEMBERED: usize = 64;
 
 // --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -50,6 +61,16 @@ pub const MQTT_USER_PROPERTIES_MAX: usize = 256;
 pub const MAILBOX_MESSAGES_MAX: usize = 100_000;
 /// Bytes that wait for one subscriber, unless configured.
 pub const MAILBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Messages that a mailbox takes beyond its limit while its publishers are asked to wait: one read batch of each.
+pub const MAILBOX_OVERSHOOT_MESSAGES_MAX: usize = 65_536;
+/// Bytes that a mailbox takes beyond its limit while its publishers are asked to wait.
+pub const MAILBOX_OVERSHOOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Topics whose routes one publisher keeps: a gateway's tags, at about 150 bytes each.
+pub const ROUTE_CACHE_TOPICS_MAX: usize = 1024;
+/// Subscribers in all routes that one publisher keeps, at about 50 bytes each.
+pub const ROUTE_CACHE_TARGETS_MAX: usize = 65_536;
+/// Up to here a message that is kept long is copied, so that it does not keep a whole read buffer alive.
+pub const DETACH_BYTES_MAX: usize = 16 * 1024;
 /// Sessions that the node keeps, connected or not.
 pub const SESSIONS_MAX: usize = 100_000;
 /// Retained messages that the node keeps.
@@ -71,6 +92,8 @@ pub const FLOW_FILE_BYTES_MAX: usize = 1024 * 1024;
 pub const FLOW_QUEUE_MESSAGES: usize = 100;
 /// Itineraries that a worker takes from its queue at once: amortises waking it, keeps latency low.
 pub const FLOW_BATCH_ITINERARIES_MAX: usize = 64;
+/// Itineraries of one flow whose failed step waits for another try; one more fails for good at once.
+pub const FLOW_DELAYED_ITINERARIES_MAX: usize = 10_000;
 /// Steps that one itinerary may take, branches included: a cycle that nothing brakes ends here with a fault.
 pub const ITINERARY_STEPS_MAX: usize = 10_000;
 /// Versions of one flow that the node keeps.

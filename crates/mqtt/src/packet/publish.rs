@@ -27,7 +27,7 @@ pub struct Publish {
     pub packet_id: Option<NonZeroU16>,
     pub topic_alias: Option<NonZeroU16>,
     /// The subscriptions that the message matched, in the direction of the client only.
-    pub subscription_ids: Vec<SubscriptionId>,
+    pub subscription_ids: Vec<u32>,
     /// What travels from publisher to subscriber; the expiry is what is left of it.
     pub properties: Option<Box<PublicationProperties>>,
     pub payload: Bytes,
@@ -110,7 +110,7 @@ fn read_topic(
 #[derive(Debug, Default)]
 struct Hop {
     topic_alias: Option<NonZeroU16>,
-    subscription_ids: Vec<SubscriptionId>,
+    subscription_ids: Vec<u32>,
     properties: Option<Box<PublicationProperties>>,
 }
 
@@ -140,7 +140,7 @@ impl Hop {
         if self.subscription_ids.len() >= count_max {
             return Err(DecodeError::TooMany { what: "subscription identifiers", count_max });
         }
-        self.subscription_ids.push(SubscriptionId::decode(PropertyId::SubscriptionIdentifier, block)?);
+        self.subscription_ids.push(SubscriptionId::decode(PropertyId::SubscriptionIdentifier, block)?.get());
         Ok(())
     }
 }
@@ -155,7 +155,8 @@ pub struct PublishView<'a> {
     pub topic: &'a str,
     pub packet_id: Option<NonZeroU16>,
     pub topic_alias: Option<NonZeroU16>,
-    pub subscription_ids: &'a [SubscriptionId],
+    /// What is no [`SubscriptionId`] is left out.
+    pub subscription_ids: &'a [u32],
     /// Seconds that are left; the figure in `properties` is not used.
     pub message_expiry_s: Option<u32>,
     pub properties: Option<&'a PublicationProperties>,
@@ -194,9 +195,13 @@ impl PublishView<'_> {
         Ok(())
     }
 
+    fn subscription_ids(&self) -> impl Iterator<Item = SubscriptionId> {
+        self.subscription_ids.iter().filter_map(|number| SubscriptionId::new(*number))
+    }
+
     #[inline]
     fn properties_bytes(&self) -> usize {
-        let ids: usize = self.subscription_ids.iter().map(|id| 1 + id.value_bytes()).sum();
+        let ids: usize = self.subscription_ids().map(|id| 1 + id.value_bytes()).sum();
         property_bytes(&self.topic_alias)
             + property_bytes(&self.message_expiry_s)
             + ids
@@ -206,8 +211,8 @@ impl PublishView<'_> {
     fn put_properties(&self, out: &mut BytesMut) {
         put_property(out, PropertyId::TopicAlias, &self.topic_alias);
         put_property(out, PropertyId::MessageExpiryInterval, &self.message_expiry_s);
-        for id in self.subscription_ids {
-            put_property(out, PropertyId::SubscriptionIdentifier, &Some(*id));
+        for id in self.subscription_ids() {
+            put_property(out, PropertyId::SubscriptionIdentifier, &Some(id));
         }
         if let Some(properties) = self.properties {
             put_end_to_end(out, properties);

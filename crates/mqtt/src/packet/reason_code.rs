@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use message::QoS;
+
 use super::PacketType;
 use PacketType::{Auth, Connack, Disconnect, Puback, Pubcomp, Pubrec, Pubrel, Suback, Unsuback};
 
@@ -122,6 +124,17 @@ impl ReasonCode {
     /// The return code of a 3.1.1 SUBACK: the granted QoS, or 0x80 for every failure.
     pub fn suback_code_3_1_1(self) -> u8 {
         if self.is_error() { 0x80 } else { self.code() }
+    }
+}
+
+impl From<QoS> for ReasonCode {
+    /// The answer to a SUBSCRIBE that is granted with this QoS.
+    fn from(granted: QoS) -> Self {
+        match granted {
+            QoS::AtMostOnce => Self::Success,
+            QoS::AtLeastOnce => Self::GrantedQoS1,
+            QoS::ExactlyOnce => Self::GrantedQoS2,
+        }
     }
 }
 

@@ -1,0 +1,71 @@
+//! Writing to the client: within the size that it takes, and with explanations only where it wants them.
+
+use std::num::NonZeroU16;
+
+use bytes::BytesMut;
+use message::{ClientId, limits};
+
+use super::Connection;
+use crate::packet::{Ack, Packet, PacketType, ReasonCode, Version};
+
+/// What is known of the client.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) version: Version,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) keep_alive_s: u16,
+    /// Seconds that the session outlives the connection.
+    pub(super) session_expiry_s: u32,
+    /// The largest packet that the client takes.
+    pub(super) packet_bytes_max: usize,
+    /// Whether the client wants reasons told in words, also in acknowledgements (section 3.1.2.11.7).
+    pub(super) wants_explanations: bool,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self {
+            version: Version::V5,
+            client_id: None,
+            keep_alive_s: 0,
+            session_expiry_s: 0,
+            packet_bytes_max: usize::MAX,
+            wants_explanations: true,
+        }
+    }
+}
+
+impl Connection {
+    /// Writes a packet other than PUBLISH. What the client is too small for even without explanations is left out:
+    /// it could not take it.
+    pub(super) fn send(&mut self, mut packet: Packet) {
+        self.make_room();
+        let explained = matches!(packet.packet_type(), PacketType::Connack | PacketType::Disconnect);
+        if !self.peer.wants_explanations && !explained {
+            packet.drop_explanation();
+        }
+        let before = self.out.len();
+        let (version, bytes_max) = (self.peer.version, self.peer.packet_bytes_max);
+        if packet.encode(version, &mut self.out, bytes_max).is_err() {
+            packet.drop_explanation();
+            if packet.encode(version, &mut self.out, bytes_max).is_err() {
+                return;
+            }
+        }
+        self.traffic.count_sent(packet.packet_type(), self.out.len() - before);
+    }
+
+    /// Writes one step of the handshake of a message.
+    #[inline]
+    pub(super) fn send_ack(&mut self, step: impl FnOnce(Ack) -> Packet, packet_id: NonZeroU16, reason: ReasonCode) {
+        self.send(step(Ack::new(packet_id, reason)));
+    }
+
+    /// Gives back the memory of a burst that is over.
+    #[inline]
+    pub(super) fn make_room(&mut self) {
+        if self.out.is_empty() && self.out.capacity() > 2 * limits::MQTT_TRANSMIT_DELIVERIES_BYTES_MAX {
+            self.out = BytesMut::new();
+        }
+    }
+}
