@@ -1,1 +1,38 @@
-//! The broker.
+//! Who gets which message, and when. It knows no protocol and no network: MQTT, HTTP, flows and the bridge attach the
+//! same way, and all it decides follows from what comes in and the time that comes with it.
+//!
+//! - A publisher makes a [`RouteCache`] and calls [`Router::publish`]. The [`Routed`] that it gets says when it may
+//!   acknowledge and go on: `if !routed.is_settled() { routed.await }`.
+//! - A client claims its [`Session`] with [`Sessions::connect`], sends what [`Session::next_deliveries`] gives,
+//!   reports acknowledgements, and hands the session back with [`Sessions::leave`].
+//! - A flow opens a [`LocalSubscriber`] and drains it; [`switch`] lets one version's subscribers leave and the next
+//!   version's join in one step.
+//! - Whoever lets someone in from outside asks [`Access`] first.
+//!
+//! Two timers want to be called: [`Sessions::handle_timeout`] and [`Router::handle_timeout`]. All wakers are called
+//! on the thread that caused it and must not call back into this crate.
+
+mod access;
+mod counters;
+mod delivery;
+mod local;
+mod mailbox;
+mod registry;
+mod retained;
+mod router;
+mod session;
+mod share;
+mod shared_map;
+mod subscription;
+mod tree;
+
+pub use access::{Access, Denied, OpenAccess, Principal};
+pub use counters::Figures;
+pub use delivery::{Delivery, DropReason};
+pub use local::{LocalSubscriber, switch};
+pub use mailbox::{MailboxOptions, Overflow, Pressure};
+pub use registry::{Claim, Connect, ConnectError, Connected, Sessions, Superseded};
+pub use retained::{RetainedChange, RetainedJournal};
+pub use router::{RouteCache, Routed, Router, RouterOptions};
+pub use session::{Ending, InboundSlots, Outgoing, Session, SessionExpiry, Slot, SubscribeError, UnknownSlot, Will};
+pub use subscription::{RetainHandling, SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};

@@ -1,0 +1,200 @@
+//! A subscriber inside the node: a flow, the bridge, an HTTP stream. It has a mailbox but no session: it is gone when
+//! it is dropped.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use message::{Now, limits};
+use parking_lot::Mutex;
+
+use crate::counters::Tally;
+use crate::delivery::{Delivery, DropReason};
+use crate::mailbox::{Mailbox, MailboxOptions, Successor};
+use crate::router::{Change, Router};
+use crate::subscription::{RetainHandling, SubscriberId, Subscription};
+
+/// A mailbox with subscriptions. It may be shared: one thread drains while another changes the subscriptions.
+#[derive(Debug)]
+pub struct LocalSubscriber {
+    router: Arc<Router>,
+    mailbox: Arc<Mailbox>,
+    subscriptions: Mutex<Vec<Subscription>>,
+    /// Who took over: gets what comes in after this one closed.
+    successors: Mutex<Vec<Successor>>,
+    tally: Tally,
+}
+
+impl LocalSubscriber {
+    /// Opens a mailbox that nothing comes into yet.
+    pub fn open(router: &Arc<Router>, options: MailboxOptions) -> Self {
+        Self {
+            mailbox: router.mailbox(options),
+            tally: router.tally(),
+            router: Arc::clone(router),
+            subscriptions: Mutex::default(),
+            successors: Mutex::default(),
+        }
+    }
+
+    /// To be given as `origin` when this subscriber publishes.
+    pub fn id(&self) -> SubscriberId {
+        self.mailbox.id()
+    }
+
+    /// Called when the mailbox is no longer empty; drain once after setting it.
+    pub fn set_waker(&self, waker: Waker) {
+        self.mailbox.set_waker(waker);
+    }
+
+    /// Adds subscriptions, all in one step; one with the same filter is replaced. Retained messages come first.
+    pub fn subscribe(&self, now: Now, subscriptions: Vec<Subscription>) {
+        switch(&self.router, now, &[], vec![(self, subscriptions)]);
+    }
+
+    /// Moves up to `messages_max` messages to the end of `batch`, without those that have expired. Returns whether
+    /// more wait; otherwise the waker will be called. A publisher that waits for room is let go below the low-water mark.
+    pub fn drain(&self, now: Now, batch: &mut VecDeque<Delivery>, messages_max: usize) -> bool {
+        let before = batch.len();
+        let more = self.mailbox.drain(batch, messages_max);
+        let expired = drop_expired(now, batch, before);
+        if expired > 0 {
+            self.tally.dropped(DropReason::Expired, expired);
+        }
+        let taken = batch.range(before..);
+        let messages = taken.len() as u64;
+        self.tally.sent(messages, taken.map(|delivery| delivery.publication.payload.len() as u64).sum());
+        more
+    }
+
+    /// Messages that wait.
+    pub fn depth(&self) -> usize {
+        self.mailbox.depth_and_dropped().0
+    }
+
+    /// Messages that this mailbox dropped because it was full.
+    pub fn dropped(&self) -> u64 {
+        self.mailbox.depth_and_dropped().1
+    }
+
+    /// Unsubscribes and returns what was not drained. What publishers still bring, having read the tree before, goes
+    /// to those who took over in [`switch`].
+    pub fn close(&self) -> Vec<Delivery> {
+        let subscriptions = std::mem::take(&mut *self.subscriptions.lock());
+        if !subscriptions.is_empty() {
+            self.router.apply(unsubscribes(self.id(), &subscriptions));
+        }
+        self.mailbox.close(std::mem::take(&mut *self.successors.lock()))
+    }
+}
+
+impl Drop for LocalSubscriber {
+    fn drop(&mut self) {
+        let left = self.close();
+        self.router.pass_on(left, None, &self.tally);
+    }
+}
+
+/// Lets subscribers leave and others join in one step: every message goes to those before or to those after, none to
+/// both or to neither. Those who left keep what they have and stay open, so that they can be drained to the end and
+/// then closed.
+pub fn switch(
+    router: &Router,
+    now: Now,
+    leaving: &[&LocalSubscriber],
+    mut joining: Vec<(&LocalSubscriber, Vec<Subscription>)>,
+) {
+    for (_, subscriptions) in &mut joining {
+        subscriptions.iter_mut().for_each(|subscription| subscription.filter = subscription.filter.detach());
+    }
+    let left: Vec<Vec<Subscription>> =
+        leaving.iter().map(|subscriber| std::mem::take(&mut *subscriber.subscriptions.lock())).collect();
+    for (subscriber, subscriptions) in leaving.iter().zip(&left) {
+        *subscriber.successors.lock() = successors(subscriptions, &left, &joining);
+    }
+    let wants_retained = |subscription: &Subscription| {
+        subscription.options.retain_handling != RetainHandling::Never && subscription.filter.share_group().is_none()
+    };
+    let changes = || {
+        let leave = leaving.iter().zip(&left).flat_map(|(subscriber, left)| unsubscribes(subscriber.id(), left));
+        leave.chain(joining.iter().flat_map(|(subscriber, subscriptions)| subscribes(subscriber, subscriptions)))
+    };
+    let gone: usize = left.iter().map(Vec::len).sum();
+    if joining.iter().any(|(_, subscriptions)| subscriptions.iter().any(wants_retained)) {
+        let (existed, retained) = router.apply_and_look(changes());
+        let mut existed = existed.into_iter().skip(gone);
+        for (subscriber, subscriptions) in &joining {
+            for subscription in subscriptions {
+                let had = existed.next().unwrap_or(false) || left.iter().any(|left| holds(left, subscription));
+                let wanted = wants_retained(subscription)
+                    && !(had && subscription.options.retain_handling == RetainHandling::IfNew);
+                if wanted && subscriber.mailbox.replay_len() <= limits::RETAINED_MESSAGES_MAX {
+                    subscriber.mailbox.replay(router.replay(now, &retained, subscription));
+                }
+            }
+        }
+    } else {
+        router.apply(changes());
+    }
+    for (subscriber, subscriptions) in joining {
+        let mut held = subscriber.subscriptions.lock();
+        held.retain(|old| !holds(&subscriptions, old));
+        held.extend(subscriptions);
+    }
+}
+
+fn subscribes<'a>(
+    subscriber: &'a LocalSubscriber,
+    subscriptions: &'a [Subscription],
+) -> impl Iterator<Item = Change<'a>> {
+    subscriptions.iter().map(|subscription| Change::Subscribe {
+        mailbox: &subscriber.mailbox,
+        filter: &subscription.filter,
+        options: subscription.options,
+    })
+}
+
+fn unsubscribes(subscriber: SubscriberId, subscriptions: &[Subscription]) -> impl Iterator<Item = Change<'_>> {
+    subscriptions.iter().map(move |subscription| Change::Unsubscribe { subscriber, filter: &subscription.filter })
+}
+
+fn holds(subscriptions: &[Subscription], wanted: &Subscription) -> bool {
+    subscriptions.iter().any(|subscription| subscription.filter == wanted.filter)
+}
+
+/// Who takes over from the subscriber that had `own`: whoever has one of its filters now, and whoever has a filter
+/// that nobody had. So a late message goes on once, also when several leave and several join.
+fn successors(
+    own: &[Subscription],
+    left: &[Vec<Subscription>],
+    joining: &[(&LocalSubscriber, Vec<Subscription>)],
+) -> Vec<Successor> {
+    let mut successors = Vec::new();
+    for (subscriber, subscriptions) in joining {
+        for subscription in subscriptions {
+            if holds(own, subscription) || !left.iter().any(|left| holds(left, subscription)) {
+                successors.push(Successor {
+                    mailbox: Arc::clone(&subscriber.mailbox),
+                    filter: subscription.filter.clone(),
+                    qos: subscription.options.qos,
+                });
+            }
+        }
+    }
+    successors
+}
+
+/// Drops what has expired from the part of `batch` that begins at `from`. Returns how many.
+fn drop_expired(now: Now, batch: &mut VecDeque<Delivery>, from: usize) -> u64 {
+    let expired = |delivery: &Delivery| delivery.publication.expiry_left_s(now.wall) == Some(0);
+    if !batch.range(from..).any(expired) {
+        return 0;
+    }
+    let taken = batch.split_off(from);
+    let before = taken.len();
+    batch.extend(taken.into_iter().filter(|delivery| !expired(delivery)));
+    (before - (batch.len() - from)) as u64
+}
+
+#[cfg(test)]
+mod tests;

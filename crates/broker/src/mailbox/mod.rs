@@ -1,0 +1,283 @@
+//! What waits for one subscriber: filled by any thread, drained by its owner. Its lock is held for the push of one
+//! message or the take of one batch, never while anyone is woken.
+
+mod options;
+mod pressure;
+mod queue;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use message::{QoS, TopicFilter};
+use parking_lot::Mutex;
+
+use crate::delivery::{Delivery, DropReason};
+use crate::subscription::SubscriberId;
+pub use options::{MailboxOptions, Overflow};
+pub use pressure::Pressure;
+use queue::Queue;
+
+/// What waits for one subscriber.
+pub(crate) struct Mailbox {
+    id: SubscriberId,
+    options: MailboxOptions,
+    /// Copies of what stands under the lock, for those who only choose between mailboxes.
+    attended: AtomicBool,
+    crowded: AtomicBool,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    queue: Queue,
+    /// Retained messages for new subscriptions: they come first and have limits of their own (those of the store).
+    replay: VecDeque<Delivery>,
+    /// Someone is there to drain.
+    attended: bool,
+    /// Full since it last went below its low-water mark, so that its publishers wait.
+    crowded: bool,
+    waker: Option<Waker>,
+    waiting: Vec<Waker>,
+    /// Set for good: who gets what still comes in from publishers that read the tree before the subscriber left.
+    closed: Option<Vec<Successor>>,
+    dropped: u64,
+}
+
+/// A subscription that took over from a closed mailbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Successor {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) filter: TopicFilter,
+    pub(crate) qos: QoS,
+}
+
+/// What became of a pushed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Accepted,
+    /// Accepted, and the publisher should wait.
+    Pressing,
+    /// Accepted, and so many others were dropped for it.
+    Replacing(u32),
+    Dropped(DropReason),
+    /// The subscriber is gone: the message matched nobody.
+    Closed,
+}
+
+impl Mailbox {
+    pub(crate) fn new(id: SubscriberId, options: MailboxOptions) -> Self {
+        let inside = Inside { attended: true, ..Inside::default() };
+        let attended = AtomicBool::new(true);
+        Self { id, options, attended, crowded: AtomicBool::new(false), inside: Mutex::new(inside) }
+    }
+
+    pub(crate) fn id(&self) -> SubscriberId {
+        self.id
+    }
+
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Acquire)
+    }
+
+    /// Messages that wait, and all that this mailbox ever dropped.
+    pub(crate) fn depth_and_dropped(&self) -> (usize, u64) {
+        let inside = self.inside.lock();
+        (inside.queue.len() + inside.replay.len(), inside.dropped)
+    }
+
+    /// Puts a message in by the policy of this mailbox; wakes the owner if it was empty.
+    pub(crate) fn push(&self, delivery: Delivery) -> Pushed {
+        let mut inside = self.inside.lock();
+        if let Some(successors) = &inside.closed {
+            let successors = successors.clone();
+            drop(inside);
+            return forward(&successors, &delivery);
+        }
+        let was_empty = inside.is_empty();
+        let pushed = inside.push(&self.options, delivery);
+        match pushed {
+            Pushed::Pressing => self.crowded.store(true, Ordering::Release),
+            Pushed::Dropped(_) => inside.dropped += 1,
+            Pushed::Replacing(others) => inside.dropped += u64::from(others),
+            Pushed::Accepted | Pushed::Closed => {}
+        }
+        let waker = if was_empty && !inside.is_empty() { inside.waker.clone() } else { None };
+        drop(inside);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        pushed
+    }
+
+    /// Puts retained messages before all that waits.
+    pub(crate) fn replay(&self, retained: impl IntoIterator<Item = Delivery>) {
+        let mut inside = self.inside.lock();
+        let was_empty = inside.is_empty();
+        inside.replay.extend(retained);
+        let waker = if was_empty && !inside.is_empty() { inside.waker.clone() } else { None };
+        drop(inside);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn replay_len(&self) -> usize {
+        self.inside.lock().replay.len()
+    }
+
+    /// Moves up to `messages_max` messages to the end of `batch`. Returns whether more wait.
+    pub(crate) fn drain(&self, batch: &mut VecDeque<Delivery>, messages_max: usize) -> bool {
+        let mut inside = self.inside.lock();
+        let replayed = messages_max.min(inside.replay.len());
+        batch.extend(inside.replay.drain(..replayed));
+        inside.queue.drain(batch, messages_max - replayed);
+        let more = !inside.is_empty();
+        let waiting = self.release_below(&mut inside, self.options.low_water());
+        drop(inside);
+        waiting.into_iter().for_each(Waker::wake);
+        more
+    }
+
+    /// Whom to wake when the mailbox is no longer empty.
+    pub(crate) fn set_waker(&self, waker: Waker) {
+        self.inside.lock().waker = Some(waker);
+    }
+
+    /// Wakes the owner for a reason other than a message.
+    pub(crate) fn wake(&self) {
+        let waker = self.inside.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Says whether anyone is there to drain. Nobody has to wait for a mailbox that is left alone.
+    pub(crate) fn set_attended(&self, attended: bool) {
+        let mut inside = self.inside.lock();
+        inside.attended = attended;
+        self.attended.store(attended, Ordering::Relaxed);
+        if attended {
+            return;
+        }
+        inside.waker = None;
+        let waiting = self.release_below(&mut inside, (usize::MAX, usize::MAX));
+        drop(inside);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes out what shared subscriptions sent here with QoS 1 or 2, of one of them or of all.
+    pub(crate) fn take_shared(&self, only: Option<&TopicFilter>) -> Vec<Delivery> {
+        self.inside.lock().queue.take_if(|delivery| delivery.may_pass_on(only))
+    }
+
+    /// Takes out all, and lets nothing in any more: what still comes goes to `successors`.
+    pub(crate) fn close(&self, successors: Vec<Successor>) -> Vec<Delivery> {
+        let mut inside = self.inside.lock();
+        let mut left: Vec<Delivery> = inside.replay.drain(..).collect();
+        left.extend(inside.queue.take_if(|_| true));
+        inside.closed.get_or_insert(successors);
+        inside.waker = None;
+        let waiting = self.release_below(&mut inside, (usize::MAX, usize::MAX));
+        drop(inside);
+        waiting.into_iter().for_each(Waker::wake);
+        left
+    }
+
+    /// Whether there is room; if not, `waker` is called when there is.
+    fn await_room(&self, waker: &Waker) -> bool {
+        let mut inside = self.inside.lock();
+        if inside.crowded && !inside.waiting.iter().any(|held| held.will_wake(waker)) {
+            inside.waiting.push(waker.clone());
+        }
+        !inside.crowded
+    }
+
+    fn release_below(&self, inside: &mut Inside, (messages, bytes): (usize, usize)) -> Vec<Waker> {
+        if !inside.crowded || inside.queue.len() > messages || inside.queue.bytes() > bytes {
+            return Vec::new();
+        }
+        inside.crowded = false;
+        self.crowded.store(false, Ordering::Release);
+        std::mem::take(&mut inside.waiting)
+    }
+}
+
+impl Inside {
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.replay.is_empty()
+    }
+
+    fn push(&mut self, options: &MailboxOptions, delivery: Delivery) -> Pushed {
+        let at_most_once = delivery.qos == QoS::AtMostOnce;
+        if at_most_once && !self.attended {
+            return Pushed::Dropped(DropReason::Absent);
+        }
+        let overflow = if at_most_once { options.overflow_at_most_once } else { options.overflow };
+        if overflow == Overflow::Wait && self.attended {
+            return self.push_or_press(options, delivery);
+        }
+        let weight_bytes = delivery.weight_bytes as usize;
+        if self.queue.fits(weight_bytes, options.messages_max, options.bytes_max) {
+            self.queue.push(delivery);
+            return Pushed::Accepted;
+        }
+        // A message that would not even fit alone must not push the others out.
+        if weight_bytes > options.bytes_max || options.messages_max == 0 {
+            return Pushed::Dropped(DropReason::Overflow);
+        }
+        let mut others = 0;
+        while !self.queue.fits(weight_bytes, options.messages_max, options.bytes_max) {
+            match overflow {
+                Overflow::DropNewest => self.queue.drop_newest(),
+                Overflow::DropOldest => self.queue.drop_oldest(),
+                Overflow::DropWrite | Overflow::Wait => return Pushed::Dropped(DropReason::Overflow),
+            }
+            others += 1;
+        }
+        self.queue.push(delivery);
+        Pushed::Replacing(others)
+    }
+
+    fn push_or_press(&mut self, options: &MailboxOptions, delivery: Delivery) -> Pushed {
+        use message::limits::{MAILBOX_OVERSHOOT_BYTES_MAX, MAILBOX_OVERSHOOT_MESSAGES_MAX};
+        let messages_max = options.messages_max.saturating_add(MAILBOX_OVERSHOOT_MESSAGES_MAX);
+        let bytes_max = options.bytes_max.saturating_add(MAILBOX_OVERSHOOT_BYTES_MAX);
+        if !self.queue.fits(delivery.weight_bytes as usize, messages_max, bytes_max) {
+            return Pushed::Dropped(DropReason::Overflow);
+        }
+        self.queue.push(delivery);
+        // Full, or filled again before it drained: either way the publisher waits.
+        self.crowded |= self.queue.len() >= options.messages_max || self.queue.bytes() >= options.bytes_max;
+        if self.crowded { Pushed::Pressing } else { Pushed::Accepted }
+    }
+}
+
+/// Hands a late message to whoever took over its subscription, once to each.
+fn forward(successors: &[Successor], delivery: &Delivery) -> Pushed {
+    let mut reached: Vec<SubscriberId> = Vec::new();
+    for successor in successors {
+        if reached.contains(&successor.mailbox.id) || !successor.filter.matches(&delivery.publication.topic) {
+            continue;
+        }
+        reached.push(successor.mailbox.id);
+        let qos = delivery.publication.qos.min(successor.qos);
+        successor.mailbox.push(Delivery { qos, ..delivery.clone() });
+    }
+    if reached.is_empty() { Pushed::Closed } else { Pushed::Accepted }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! A queue of deliveries that knows what it weighs.
+
+use std::collections::VecDeque;
+
+use crate::delivery::Delivery;
+
+/// An emptied queue gives memory back above this many messages, so that one burst does not stay for good.
+const CAPACITY_KEPT_MESSAGES: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    deliveries: VecDeque<Delivery>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+    }
+
+    /// Whether one more message of `weight_bytes` stays within the limits.
+    pub(super) fn fits(&self, weight_bytes: usize, messages_max: usize, bytes_max: usize) -> bool {
+        self.deliveries.len() < messages_max && self.bytes.saturating_add(weight_bytes) <= bytes_max
+    }
+
+    pub(super) fn push(&mut self, delivery: Delivery) {
+        self.bytes += delivery.weight_bytes as usize;
+        self.deliveries.push_back(delivery);
+    }
+
+    pub(super) fn drop_oldest(&mut self) {
+        let dropped = self.deliveries.pop_front();
+        self.bytes -= dropped.map_or(0, |delivery| delivery.weight_bytes as usize);
+    }
+
+    pub(super) fn drop_newest(&mut self) {
+        let dropped = self.deliveries.pop_back();
+        self.bytes -= dropped.map_or(0, |delivery| delivery.weight_bytes as usize);
+    }
+
+    /// Moves up to `messages_max` of the oldest to the end of `batch`.
+    pub(super) fn drain(&mut self, batch: &mut VecDeque<Delivery>, messages_max: usize) {
+        if messages_max >= self.deliveries.len() && batch.is_empty() {
+            // The owner's empty batch becomes the queue: both keep their memory, nothing is moved.
+            std::mem::swap(&mut self.deliveries, batch);
+            self.bytes = 0;
+        } else {
+            let taken = messages_max.min(self.deliveries.len());
+            self.bytes -= self.deliveries.range(..taken).map(|delivery| delivery.weight_bytes as usize).sum::<usize>();
+            batch.extend(self.deliveries.drain(..taken));
+        }
+        self.give_memory_back();
+    }
+
+    /// Takes out every message that `wanted` names, in order.
+    pub(super) fn take_if(&mut self, mut wanted: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
+        let (taken, left): (Vec<_>, Vec<_>) = self.deliveries.drain(..).partition(|delivery| wanted(delivery));
+        self.bytes = left.iter().map(|delivery| delivery.weight_bytes as usize).sum();
+        self.deliveries = VecDeque::from(left);
+        taken
+    }
+
+    fn give_memory_back(&mut self) {
+        if self.deliveries.is_empty() && self.deliveries.capacity() > CAPACITY_KEPT_MESSAGES {
+            self.deliveries = VecDeque::new();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Retained messages: the last one of each topic whose publisher asked to keep it (MQTT 5.0 section 3.3.1.3).
+//! In memory; what changes is told to a journal, so that a store can make it last.
+
+mod topics;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::quality::FixedState;
+use message::{Publication, Timestamp, TopicName};
+use parking_lot::Mutex;
+pub(crate) use topics::RetainedTopics;
+
+/// A change of the retained messages, told in the order in which they happen.
+#[derive(Debug, Clone)]
+pub enum RetainedChange {
+    /// This is now the message of its topic.
+    Kept(Arc<Publication>),
+    /// The topic has none any more: cleared by its publisher, or expired.
+    Cleared(TopicName),
+}
+
+/// Hears of every change, so that retained messages can be written where they last. It is called under the store's
+/// lock: it should note the change and return.
+pub trait RetainedJournal: Send + Sync + fmt::Debug {
+    fn record(&self, change: RetainedChange);
+}
+
+/// How many messages the store keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RetainedLimits {
+    pub(crate) messages_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Retained {
+    limits: RetainedLimits,
+    hasher: FixedState,
+    journal: Option<Arc<dyn RetainedJournal>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    topics: RetainedTopics,
+    messages: usize,
+    bytes: usize,
+    /// Soonest first.
+    expiries: BTreeSet<(Timestamp, TopicName)>,
+}
+
+/// What became of a message that should be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Kept,
+    Cleared,
+    Full,
+}
+
+impl Retained {
+    pub(crate) fn new(limits: RetainedLimits, hasher: FixedState, journal: Option<Arc<dyn RetainedJournal>>) -> Self {
+        Self { limits, hasher, journal, kept: Mutex::default() }
+    }
+
+    /// Keeps the message in place of its topic's last one; an empty payload clears the topic.
+    /// A full store keeps what it has.
+    pub(crate) fn keep(&self, publication: &Arc<Publication>) -> Keeping {
+        let mut kept = self.kept.lock();
+        if publication.payload.is_empty() {
+            self.clear(&mut kept, &publication.topic);
+            return Keeping::Cleared;
+        }
+        let weight_bytes = publication.weight_bytes();
+        let previous = kept.topics.get(&publication.topic, &self.hasher);
+        let (messages, bytes) = match &previous {
+            Some(previous) => (kept.messages, kept.bytes - previous.weight_bytes()),
+            None => (kept.messages + 1, kept.bytes),
+        };
+        if messages > self.limits.messages_max || bytes.saturating_add(weight_bytes) > self.limits.bytes_max {
+            return Keeping::Full;
+        }
+        if let Some(expires_at) = previous.and_then(|previous| previous.expires_at()) {
+            kept.expiries.remove(&(expires_at, publication.topic.clone()));
+        }
+        if let Some(expires_at) = publication.expires_at() {
+            kept.expiries.insert((expires_at, publication.topic.clone()));
+        }
+        kept.topics.insert(Arc::clone(publication), &self.hasher);
+        kept.messages = messages;
+        kept.bytes = bytes + weight_bytes;
+        self.record(|| RetainedChange::Kept(Arc::clone(publication)));
+        Keeping::Kept
+    }
+
+    /// Forgets what has expired.
+    pub(crate) fn expire(&self, now: Timestamp) {
+        let mut kept = self.kept.lock();
+        while let Some((expires_at, topic)) = kept.expiries.first().cloned() {
+            if expires_at > now {
+                break;
+            }
+            kept.expiries.pop_first();
+            self.clear(&mut kept, &topic);
+        }
+    }
+
+    /// When the next message expires.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        self.kept.lock().expiries.first().map(|(expires_at, _)| *expires_at)
+    }
+
+    /// The store as it is at this moment; costs nothing to take, and is read without a lock.
+    pub(crate) fn topics(&self) -> RetainedTopics {
+        self.kept.lock().topics.clone()
+    }
+
+    /// Messages and bytes in the store.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let kept = self.kept.lock();
+        (kept.messages, kept.bytes)
+    }
+
+    fn clear(&self, kept: &mut Kept, topic: &TopicName) {
+        let Some(previous) = kept.topics.remove(topic, &self.hasher) else { return };
+        kept.messages -= 1;
+        kept.bytes -= previous.weight_bytes();
+        if let Some(expires_at) = previous.expires_at() {
+            kept.expiries.remove(&(expires_at, previous.topic.clone()));
+        }
+        self.record(|| RetainedChange::Cleared(previous.topic.clone()));
+    }
+
+    fn record(&self, change: impl FnOnce() -> RetainedChange) {
+        if let Some(journal) = &self.journal {
+            journal.record(change());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What one publisher remembers: the routes of its recent topics. It belongs to the publisher's connection, so that
+//! a repeated topic costs one hash and no lock.
+
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+use message::{TopicName, limits};
+
+use crate::counters::Tally;
+use crate::tree::{Route, Tree};
+
+/// A publisher's memory of routes, and its counters. Make one per connection with
+/// [`Router::route_cache`](crate::Router::route_cache) and bring it to every publish.
+#[derive(Debug)]
+pub struct RouteCache {
+    pub(super) routes: Routes,
+    pub(super) tally: Tally,
+}
+
+/// Each topic has one place, given by its hash; another topic with the same place pushes it out. The table grows
+/// while that happens, up to its limit.
+#[derive(Debug)]
+pub(super) struct Routes {
+    hasher: FixedState,
+    places: Vec<Option<Place>>,
+    targets: usize,
+}
+
+#[derive(Debug)]
+struct Place {
+    hash: u64,
+    /// The version of the tree that this was read from.
+    generation: u64,
+    topic: TopicName,
+    route: Route,
+}
+
+const PLACES_MIN: usize = 16;
+static NOWHERE: Route = Route::nowhere();
+
+impl RouteCache {
+    pub(super) fn new(hasher: FixedState, tally: Tally) -> Self {
+        Self { routes: Routes { hasher, places: Vec::new(), targets: 0 }, tally }
+    }
+}
+
+impl Routes {
+    /// The route of `topic`, from memory if it is of `generation`, else from the tree that `read` brings.
+    pub(super) fn find<T: AsRef<Tree>>(
+        &mut self,
+        topic: &TopicName,
+        generation: u64,
+        read: impl FnOnce() -> T,
+    ) -> &Route {
+        let hash = self.hasher.hash_one(topic);
+        if !self.holds(hash, generation, topic) {
+            let tree = read();
+            let tree = tree.as_ref();
+            self.put(Place { hash, generation: tree.generation, topic: topic.detach(), route: tree.route(topic) });
+        }
+        let index = self.index(hash);
+        self.places.get(index).and_then(Option::as_ref).map_or(&NOWHERE, |place| &place.route)
+    }
+
+    fn holds(&self, hash: u64, generation: u64, topic: &TopicName) -> bool {
+        let place = self.places.get(self.index(hash)).and_then(Option::as_ref);
+        // A route of a later generation than asked for is as good: the asker was overtaken by a change.
+        place.is_some_and(|place| place.hash == hash && place.generation >= generation && place.topic == *topic)
+    }
+
+    fn put(&mut self, place: Place) {
+        if self.targets + place.route.weight() > limits::ROUTE_CACHE_TARGETS_MAX {
+            self.places.iter_mut().for_each(|held| *held = None);
+            self.targets = 0;
+        }
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES_MIN, || None);
+        }
+        while self.is_taken(&place) && self.places.len() < limits::ROUTE_CACHE_TOPICS_MAX {
+            self.grow();
+        }
+        self.targets += place.route.weight();
+        let index = self.index(place.hash);
+        if let Some(held) = self.places.get_mut(index)
+            && let Some(pushed_out) = held.replace(place)
+        {
+            self.targets -= pushed_out.route.weight();
+        }
+    }
+
+    /// Whether another topic has the place and its route still holds.
+    fn is_taken(&self, place: &Place) -> bool {
+        let held = self.places.get(self.index(place.hash)).and_then(Option::as_ref);
+        held.is_some_and(|held| held.generation == place.generation && held.topic != place.topic)
+    }
+
+    fn grow(&mut self) {
+        let mut places = Vec::new();
+        places.resize_with(self.places.len() * 2, || None);
+        let old = std::mem::replace(&mut self.places, places);
+        for place in old.into_iter().flatten() {
+            let index = self.index(place.hash);
+            if let Some(free) = self.places.get_mut(index) {
+                *free = Some(place);
+            }
+        }
+    }
+
+    /// The number of places is a power of two.
+    fn index(&self, hash: u64) -> usize {
+        usize::try_from(hash & (self.places.len() as u64).wrapping_sub(1)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::Counters;
+    use std::sync::Arc;
+
+    fn topic(number: usize) -> TopicName {
+        TopicName::parse(&format!("plc/{number}")).unwrap()
+    }
+
+    #[test]
+    fn a_repeated_topic_is_not_read_again_until_the_tree_changes() {
+        let tally = Arc::new(Counters::default()).tally();
+        let mut routes = RouteCache::new(FixedState::with_seed(1), tally).routes;
+        let mut tree = Tree::new(FixedState::with_seed(1));
+        let mut reads = 0;
+        for generation in [1, 2, 3] {
+            tree.generation = generation;
+            for _ in 0..5 {
+                routes.find(&topic(1), generation, || {
+                    reads += 1;
+                    Arc::new(tree.clone())
+                });
+            }
+        }
+        assert_eq!(reads, 3);
+    }
+
+    #[test]
+    fn it_grows_to_its_limit_and_no_further() {
+        let tally = Arc::new(Counters::default()).tally();
+        let mut routes = RouteCache::new(FixedState::with_seed(1), tally).routes;
+        let tree = Arc::new(Tree::new(FixedState::with_seed(1)));
+        for number in 0..20_000 {
+            routes.find(&topic(number), 1, || Arc::clone(&tree));
+        }
+        assert_eq!(routes.places.len(), limits::ROUTE_CACHE_TOPICS_MAX);
+    }
+}

@@ -1,0 +1,109 @@
+//! One message on its way into the mailboxes of its route.
+
+use std::sync::Arc;
+
+use message::{Bytes, Publication, QoS, limits};
+
+use super::routed::Routed;
+use crate::counters::Tally;
+use crate::delivery::{Delivery, DropReason};
+use crate::mailbox::{Mailbox, Pushed};
+use crate::share::Share;
+use crate::subscription::SubscriberId;
+use crate::tree::{Grant, Group, Route, Target};
+
+pub(super) struct FanOut<'a> {
+    publication: Arc<Publication>,
+    /// A copy of its own for those who may keep it for days; made when the first of them needs it.
+    detached: Option<Arc<Publication>>,
+    weight_bytes: u32,
+    origin: Option<SubscriberId>,
+    tally: &'a Tally,
+    routed: Routed,
+}
+
+impl<'a> FanOut<'a> {
+    pub(super) fn new(publication: Arc<Publication>, origin: Option<SubscriberId>, tally: &'a Tally) -> Self {
+        let weight_bytes = Delivery::weight_of(&publication);
+        Self { publication, detached: None, weight_bytes, origin, tally, routed: Routed::default() }
+    }
+
+    pub(super) fn run(mut self, route: &Route) -> Routed {
+        for target in &route.targets {
+            let own = self.origin == Some(target.mailbox.id());
+            let grant = if own { target.own_grant() } else { Some(&target.grant) };
+            if let Some(grant) = grant {
+                let delivery = self.delivery(&target.mailbox, grant, None);
+                self.push(&target.mailbox, delivery);
+            }
+        }
+        for group in &route.groups {
+            if let Some(target) = choose(group, None) {
+                let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
+                self.push(&target.mailbox, delivery);
+            }
+        }
+        self.routed
+    }
+
+    fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {
+        let qos = self.publication.qos.min(grant.qos);
+        let publication = if qos == QoS::AtMostOnce || mailbox.is_attended() {
+            Arc::clone(&self.publication)
+        } else {
+            let publication = &self.publication;
+            Arc::clone(self.detached.get_or_insert_with(|| Arc::new(detach(Publication::clone(publication)))))
+        };
+        Delivery {
+            publication,
+            qos,
+            retain: grant.retain_as_published && self.publication.retain,
+            identifiers: grant.identifiers.clone(),
+            share: share.map(Arc::clone),
+            weight_bytes: self.weight_bytes,
+        }
+    }
+
+    fn push(&mut self, mailbox: &Arc<Mailbox>, delivery: Delivery) {
+        let pushed = mailbox.push(delivery);
+        if pushed == Pushed::Closed {
+            return;
+        }
+        self.routed.matched += 1;
+        match pushed {
+            Pushed::Accepted | Pushed::Closed => {}
+            Pushed::Pressing => {
+                // Nobody can wait for a mailbox that only he himself drains.
+                if self.origin != Some(mailbox.id()) {
+                    self.routed.pressure.add(mailbox);
+                }
+            }
+            Pushed::Replacing(others) => {
+                self.routed.dropped += others;
+                self.tally.dropped(DropReason::Overflow, u64::from(others));
+            }
+            Pushed::Dropped(reason) => {
+                // An absent client never had a claim to QoS 0.
+                self.routed.dropped += u32::from(reason == DropReason::Overflow);
+                self.tally.dropped(reason, 1);
+            }
+        }
+    }
+}
+
+/// The member of a group that takes the next message: one who is there and has room, else one who is there,
+/// else whoever's turn it is. `except` is on its way out.
+pub(super) fn choose(group: &Group, except: Option<SubscriberId>) -> Option<&Target> {
+    let mut order = group.share.order(&group.members).filter(|target| Some(target.mailbox.id()) != except);
+    let mut there = order.clone().filter(|target| target.mailbox.is_attended());
+    there.clone().find(|target| !target.mailbox.is_crowded()).or_else(|| there.next()).or_else(|| order.next())
+}
+
+/// A publication that keeps no read buffer alive. A large payload is left as it is: it fills its buffer by itself.
+pub(super) fn detach(mut publication: Publication) -> Publication {
+    publication.topic = publication.topic.detach();
+    if publication.payload.len() <= limits::DETACH_BYTES_MAX {
+        publication.payload = Bytes::copy_from_slice(&publication.payload);
+    }
+    publication
+}

@@ -1,0 +1,255 @@
+//! Who gets which message. Publishers call it on their own threads, many at once: matching reads a tree that never
+//! changes, delivering locks one mailbox at a time, and nothing is shared but what must be.
+
+mod cache;
+mod fan_out;
+mod routed;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use foldhash::quality::FixedState;
+use message::{Now, Publication, QoS, Timestamp, TopicFilter, TopicName, limits};
+use parking_lot::{Mutex, RwLock};
+
+use crate::counters::{Counters, Figures, Tally};
+use crate::delivery::{Delivery, DropReason};
+use crate::mailbox::{Mailbox, MailboxOptions};
+use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
+use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
+use crate::tree::{Binding, Tree};
+pub use cache::RouteCache;
+use fan_out::FanOut;
+pub use routed::Routed;
+
+/// How a router is made.
+#[derive(Debug, Clone)]
+pub struct RouterOptions {
+    /// Chosen at random by the edge, so that nobody can send topics that collide; fixed in a simulation.
+    pub hash_seed: u64,
+    pub retained_messages_max: usize,
+    pub retained_bytes_max: usize,
+    /// Hears of every change of the retained messages.
+    pub retained_journal: Option<Arc<dyn RetainedJournal>>,
+}
+
+impl RouterOptions {
+    /// The default limits.
+    pub fn new(hash_seed: u64) -> Self {
+        Self {
+            hash_seed,
+            retained_messages_max: limits::RETAINED_MESSAGES_MAX,
+            retained_bytes_max: limits::RETAINED_BYTES_MAX,
+            retained_journal: None,
+        }
+    }
+}
+
+/// Takes messages from publishers and puts them into the mailboxes of subscribers.
+#[derive(Debug)]
+pub struct Router {
+    hasher: FixedState,
+    /// The published tree. Read by everyone, written only with `changes` held.
+    tree: ArcSwap<Tree>,
+    /// The published tree's generation: one plain load tells a publisher that its routes still hold.
+    generation: AtomicU64,
+    changes: Mutex<Tree>,
+    retained: Retained,
+    /// Held shared while a retained message is kept and routed, alone while a subscription that wants retained
+    /// messages comes in: each of the two sees all of the other or nothing, so no message is missed or comes twice.
+    retained_gate: RwLock<()>,
+    subscribers: AtomicU64,
+    counters: Arc<Counters>,
+}
+
+/// One change of the tree.
+pub(crate) enum Change<'a> {
+    Subscribe { mailbox: &'a Arc<Mailbox>, filter: &'a TopicFilter, options: SubscribeOptions },
+    Unsubscribe { subscriber: SubscriberId, filter: &'a TopicFilter },
+}
+
+impl Router {
+    pub fn new(options: RouterOptions) -> Arc<Self> {
+        let hasher = FixedState::with_seed(options.hash_seed);
+        let tree = Tree::new(hasher.clone());
+        let limits =
+            RetainedLimits { messages_max: options.retained_messages_max, bytes_max: options.retained_bytes_max };
+        Arc::new(Self {
+            generation: AtomicU64::new(tree.generation),
+            tree: ArcSwap::from_pointee(tree.clone()),
+            changes: Mutex::new(tree),
+            retained: Retained::new(limits, hasher.clone(), options.retained_journal),
+            retained_gate: RwLock::new(()),
+            subscribers: AtomicU64::new(1),
+            counters: Arc::default(),
+            hasher,
+        })
+    }
+
+    /// What one publisher brings to every publish: make one per connection, flow or other source.
+    pub fn route_cache(&self) -> RouteCache {
+        RouteCache::new(self.hasher.clone(), self.counters.tally())
+    }
+
+    /// Sends a message to everyone who subscribed to its topic, and keeps it if it says so. `origin` is the
+    /// publisher's own mailbox, if it has one: for "no local". Wakers of subscribers are called on this thread; they
+    /// must not call back into the router.
+    pub fn publish(&self, publication: Publication, origin: Option<SubscriberId>, cache: &mut RouteCache) -> Routed {
+        cache.tally.received(publication.payload.len());
+        if publication.retain {
+            return self.publish_retained(publication, origin, cache);
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
+        if route.is_empty() {
+            return Routed::default();
+        }
+        FanOut::new(Arc::new(publication), origin, &cache.tally).run(route)
+    }
+
+    fn publish_retained(
+        &self,
+        publication: Publication,
+        origin: Option<SubscriberId>,
+        cache: &mut RouteCache,
+    ) -> Routed {
+        let publication = Arc::new(fan_out::detach(publication));
+        let gate = self.retained_gate.read();
+        if self.retained.keep(&publication) == Keeping::Full {
+            cache.tally.dropped(DropReason::RetainedFull, 1);
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
+        // From here on the route says who gets it: a subscription that comes in now finds it in the store.
+        drop(gate);
+        FanOut::new(publication, origin, &cache.tally).run(route)
+    }
+
+    /// Takes a retained message back that a journal recorded, without sending it to anyone.
+    pub fn restore_retained(&self, publication: Publication) {
+        self.retained.keep(&Arc::new(fan_out::detach(publication)));
+    }
+
+    /// The retained messages that a filter matches, in no particular order; expired ones are left out.
+    pub fn retained(&self, filter: &TopicFilter, now: Timestamp) -> Vec<Arc<Publication>> {
+        let mut found = Vec::new();
+        self.retained.topics().for_each_match(filter, &self.hasher, &mut |publication| {
+            if publication.expiry_left_s(now) != Some(0) {
+                found.push(Arc::clone(publication));
+            }
+        });
+        found
+    }
+
+    /// How many subscribers a message to `topic` would reach now.
+    pub fn reach(&self, topic: &TopicName) -> usize {
+        let route = self.tree.load().route(topic);
+        route.targets.len() + route.groups.len()
+    }
+
+    /// When [`Router::handle_timeout`] should be called next: retained messages expire by the calendar.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.retained.next_expiry()
+    }
+
+    /// Forgets retained messages that have expired. Late is harmless: they are never delivered.
+    pub fn handle_timeout(&self, now: Now) {
+        self.retained.expire(now.wall);
+    }
+
+    /// All counters at this moment.
+    pub fn figures(&self) -> Figures {
+        let (retained_messages, retained_bytes) = self.retained.size();
+        Figures {
+            subscriptions: self.tree.load().subscriptions as u64,
+            retained_messages: retained_messages as u64,
+            retained_bytes: retained_bytes as u64,
+            ..self.counters.figures()
+        }
+    }
+
+    pub(crate) fn hasher(&self) -> FixedState {
+        self.hasher.clone()
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.counters.tally()
+    }
+
+    pub(crate) fn mailbox(&self, options: MailboxOptions) -> Arc<Mailbox> {
+        let id = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
+        Arc::new(Mailbox::new(id, options))
+    }
+
+    /// Makes all changes visible in one step. Returns for each whether the subscription was there before.
+    pub(crate) fn apply<'a>(&self, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<bool> {
+        let mut tree = self.changes.lock();
+        let existed = changes.into_iter().map(|change| change.apply(&mut tree)).collect();
+        tree.generation += 1;
+        self.tree.store(Arc::new(tree.clone()));
+        self.generation.store(tree.generation, Ordering::Release);
+        existed
+    }
+
+    /// As [`Router::apply`], with the retained messages as they were at that same moment: what is published before is
+    /// among them, what is published after comes through the new subscriptions.
+    pub(crate) fn apply_and_look<'a>(
+        &self,
+        changes: impl IntoIterator<Item = Change<'a>>,
+    ) -> (Vec<bool>, RetainedTopics) {
+        let _gate = self.retained_gate.write();
+        (self.apply(changes), self.retained.topics())
+    }
+
+    /// Turns the retained messages that a new subscription matches into deliveries.
+    pub(crate) fn replay(&self, now: Now, topics: &RetainedTopics, subscription: &Subscription) -> Vec<Delivery> {
+        let options = &subscription.options;
+        let mut found = Vec::new();
+        topics.for_each_match(&subscription.filter, &self.hasher, &mut |publication| {
+            if publication.expiry_left_s(now.wall) != Some(0) {
+                found.push(Delivery {
+                    qos: publication.qos.min(options.qos),
+                    retain: true,
+                    identifiers: SubscriptionIds::from(options.identifier),
+                    share: None,
+                    weight_bytes: Delivery::weight_of(publication),
+                    publication: Arc::clone(publication),
+                });
+            }
+        });
+        found
+    }
+
+    /// Gives what one member of shared subscriptions did not deliver to another member.
+    pub(crate) fn pass_on(&self, deliveries: Vec<Delivery>, leaving: Option<SubscriberId>, tally: &Tally) {
+        let tree = self.tree.load();
+        for delivery in deliveries {
+            let Some(share) = delivery.share.as_ref().filter(|_| delivery.qos > QoS::AtMostOnce) else { continue };
+            let Some(group) = tree.group(&share.filter) else { continue };
+            let Some(member) = fan_out::choose(&group, leaving) else { continue };
+            let taken_over = Delivery {
+                qos: delivery.publication.qos.min(member.grant.qos),
+                identifiers: member.grant.identifiers.clone(),
+                ..delivery
+            };
+            if let crate::mailbox::Pushed::Dropped(reason) = member.mailbox.push(taken_over) {
+                tally.dropped(reason, 1);
+            }
+        }
+    }
+}
+
+impl Change<'_> {
+    fn apply(self, tree: &mut Tree) -> bool {
+        match self {
+            Self::Subscribe { mailbox, filter, options } => {
+                tree.insert(filter, Binding { mailbox: Arc::clone(mailbox), options })
+            }
+            Self::Unsubscribe { subscriber, filter } => tree.remove(filter, subscriber),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

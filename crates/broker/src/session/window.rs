@@ -1,0 +1,156 @@
+//! The deliveries of a session that are under way with QoS 1 and 2, in the order in which they were first sent
+//! (MQTT 5.0 sections 4.3, 4.4, 4.6 and 4.9).
+
+use std::collections::VecDeque;
+
+use crate::delivery::Delivery;
+use crate::session::outgoing::{Outgoing, Slot};
+
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    entries: VecDeque<InFlight>,
+    /// Counts the slots ever given out; the slot is this number modulo 65,535, plus one.
+    next: u64,
+    /// Messages sent on this connection that wait for an acknowledgement: what the client's Receive Maximum limits.
+    occupied: usize,
+    /// Entries of earlier connections that this one has not sent again yet.
+    unsent: usize,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    slot: Slot,
+    number: u64,
+    state: State,
+    /// Sent on this connection.
+    on_wire: bool,
+    /// Counts among `occupied`.
+    occupies: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Sent(Delivery),
+    /// QoS 2: the client has the message, only its slot is still held.
+    Received,
+}
+
+/// An acknowledgement of something that is not under way, or not in that state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("packet identifier {slot} is not in use for such an acknowledgement")]
+pub struct UnknownSlot {
+    pub slot: Slot,
+}
+
+const SLOTS: u64 = u16::MAX as u64;
+
+impl Window {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn has_room(&self, in_flight_max: usize) -> bool {
+        self.unsent == 0 && self.occupied < in_flight_max && self.entries.len() < usize::from(u16::MAX)
+    }
+
+    /// Gives a message a slot. The caller has asked [`Window::has_room`].
+    pub(super) fn send(&mut self, delivery: Delivery) -> Outgoing {
+        let slot = self.free_slot();
+        let number = self.next;
+        self.next += 1;
+        self.occupied += 1;
+        let state = State::Sent(delivery.clone());
+        self.entries.push_back(InFlight { slot, number, state, on_wire: true, occupies: true });
+        Outgoing::Message { slot: Some(slot), delivery, duplicate: false }
+    }
+
+    /// The connection is a new one: whatever is under way has to be sent again.
+    pub(super) fn start_connection(&mut self) {
+        for entry in &mut self.entries {
+            entry.on_wire = false;
+            entry.occupies = false;
+        }
+        self.occupied = 0;
+        self.unsent = self.entries.len();
+    }
+
+    /// Sends again what an earlier connection left: messages in their order, then releases in theirs.
+    pub(super) fn resend(&mut self, in_flight_max: usize, messages_max: usize, out: &mut Vec<Outgoing>) {
+        if self.unsent == 0 {
+            return;
+        }
+        let mut messages_left = 0;
+        let mut budget = messages_max;
+        for entry in self.entries.iter_mut().filter(|entry| !entry.on_wire) {
+            let State::Sent(delivery) = &entry.state else { continue };
+            if self.occupied >= in_flight_max || budget == 0 {
+                messages_left += 1;
+                continue;
+            }
+            let delivery = delivery.clone();
+            out.push(Outgoing::Message { slot: Some(entry.slot), delivery, duplicate: true });
+            entry.on_wire = true;
+            entry.occupies = true;
+            self.occupied += 1;
+            self.unsent -= 1;
+            budget -= 1;
+        }
+        if messages_left > 0 {
+            return;
+        }
+        for entry in self.entries.iter_mut().filter(|entry| !entry.on_wire).take(budget) {
+            out.push(Outgoing::Release { slot: entry.slot });
+            entry.on_wire = true;
+            self.unsent -= 1;
+        }
+    }
+
+    /// The delivery is complete (PUBACK, PUBCOMP) or the client refused it.
+    pub(super) fn complete(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
+        let index = self.position(slot)?;
+        if let Some(entry) = self.entries.remove(index) {
+            self.occupied -= usize::from(entry.occupies);
+            self.unsent -= usize::from(!entry.on_wire);
+        }
+        Ok(())
+    }
+
+    /// The client has the message (PUBREC): it is never sent again. Saying so twice is harmless.
+    pub(super) fn receive(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
+        let index = self.position(slot)?;
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.state = State::Received;
+        }
+        Ok(())
+    }
+
+    /// Ends all: returns the messages whose delivery may still be done by someone else, which those of QoS 2 may not.
+    pub(super) fn abandon(&mut self) -> Vec<Delivery> {
+        let entries = std::mem::take(self).entries;
+        let sent = entries.into_iter().filter_map(|entry| match entry.state {
+            State::Sent(delivery) if delivery.qos == message::QoS::AtLeastOnce => Some(delivery),
+            State::Sent(_) | State::Received => None,
+        });
+        sent.collect()
+    }
+
+    /// Clients acknowledge in order, so this looks at the first entries only.
+    fn position(&self, slot: Slot) -> Result<usize, UnknownSlot> {
+        self.entries.iter().position(|entry| entry.slot == slot).ok_or(UnknownSlot { slot })
+    }
+
+    fn free_slot(&mut self) -> Slot {
+        loop {
+            let slot = Slot::MIN.saturating_add(u16::try_from(self.next % SLOTS).unwrap_or(0));
+            // All slots in use were given out after the oldest: nothing to look for unless it was lapped.
+            let lapped = self.entries.front().is_some_and(|oldest| self.next - oldest.number >= SLOTS);
+            if !lapped || self.position(slot).is_err() {
+                return slot;
+            }
+            self.next += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
