@@ -4,7 +4,10 @@ CARGO_HOME ?= $(HOME)/.cargo
 # Tools that the tests install end up here.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
+# Where `make run` keeps what it stores.
 DATA ?= data
+# Whom flows are measured beside, in the version of its package-lock.json.
+NODE_RED := benches/node-red
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -19,9 +22,13 @@ run: ## Start a node with the example flows and a simulated machine.
 
 test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
 
-bench: ## Measure beside mosquitto and Node-RED; prints figures, judges nothing.
+bench: needs $(NODE_RED)/node_modules ## Measure beside mosquitto and Node-RED; prints figures, judges nothing.
 	cargo build --release -p node -p benches
-	scripts/bench.sh
+	cargo run --quiet --release -p benches
+
+$(NODE_RED)/node_modules: $(NODE_RED)/package-lock.json
+	npm ci --prefix $(NODE_RED) --ignore-scripts --no-audit --no-fund
+	touch $@
 
 fmt: ## Format all code.
 	cargo fmt --all

@@ -1,0 +1,53 @@
+//! `make bench`: Headwater beside mosquitto as a broker and beside Node-RED as a runner of flows, on the same machine
+//! with the same load, in turns. It prints figures and judges nothing.
+
+mod broker_suite;
+mod clock;
+mod contender;
+mod figures;
+mod flow_suite;
+mod frames;
+mod load;
+mod options;
+mod process;
+mod publisher;
+mod receiver;
+mod stopped;
+mod traffic;
+
+use std::process::ExitCode;
+
+use crate::options::Options;
+use crate::stopped::Stopped;
+
+/// The word that chooses a suite, and the suite.
+type Suite = (&'static str, fn(&Options) -> Result<(), Stopped>);
+
+/// Everything that can be measured.
+const SUITES: &[Suite] = &[("broker", broker_suite::run), ("flow", flow_suite::run)];
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stopped) => {
+            eprintln!("error: {stopped}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<(), Stopped> {
+    let options = Options::from_arguments(std::env::args().skip(1), SUITES.iter().map(|(name, _)| *name))?;
+    if !options.headwater.is_file() {
+        println!(
+            "{} is not there: only the others are measured. Build it with `cargo build --release -p node`.\n",
+            options.headwater.display()
+        );
+    }
+    for (name, run) in SUITES {
+        if options.suite.as_ref().is_none_or(|chosen| chosen == name) {
+            run(&options)?;
+        }
+    }
+    Ok(())
+}
