@@ -57,9 +57,8 @@ impl Options {
 
 /// `HEADWATER_BIN`, or what cargo built beside this program.
 fn default_binary() -> PathBuf {
-    std::env::var_os("HEADWATER_BIN")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| std::env::current_exe().unwrap_or_default().with_file_name("headwater"))
+    let beside = || std::env::current_exe().unwrap_or_default().with_file_name("headwater");
+    std::env::var_os("HEADWATER_BIN").map_or_else(beside, PathBuf::from)
 }
 
 fn positive(text: &str) -> Option<usize> {
