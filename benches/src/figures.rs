@@ -19,6 +19,7 @@ struct Column {
 const COLUMNS: &[Column] = &[
     Column { heading: "delivered/s", decimals: 0, figure: |it| Some(it.delivered_per_second) },
     Column { heading: "CPU µs/message", decimals: 2, figure: |it| Some(it.cpu_us_per_message) },
+    Column { heading: "generator µs", decimals: 2, figure: |it| Some(it.generator_us_per_message) },
     Column { heading: "p50 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p50_us, .. }| p50_us) },
     Column { heading: "p99 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p99_us, .. }| p99_us) },
     Column { heading: "RSS MiB", decimals: 1, figure: |it| Some(it.rss_mib) },
@@ -115,7 +116,14 @@ mod tests {
     use super::*;
 
     fn outcome(delivered_per_second: f64) -> Outcome {
-        Outcome { delivered_per_second, cpu_us_per_message: 1.0, rss_mib: 1.0, latency: None, lost: 0 }
+        Outcome {
+            delivered_per_second,
+            cpu_us_per_message: 1.0,
+            generator_us_per_message: 1.0,
+            rss_mib: 1.0,
+            latency: None,
+            lost: 0,
+        }
     }
 
     #[test]
@@ -123,7 +131,7 @@ mod tests {
         let column = &COLUMNS[0];
         assert_eq!(spread(column, &[outcome(3000.0), outcome(1000.0), outcome(2000.0)]), "2,000 (1,000–3,000)");
         assert_eq!(spread(column, &[outcome(1.0), outcome(2.0)]), "2 (1–2)");
-        assert_eq!(spread(&COLUMNS[2], &[outcome(1.0)]), "", "there is no latency");
+        assert_eq!(spread(&COLUMNS[3], &[outcome(1.0)]), "", "there is no latency");
     }
 
     #[test]

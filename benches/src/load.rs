@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::{now_ns, sleep};
 use crate::contender::Running;
 use crate::frames::{self, split_first};
+use crate::process::own_cpu_us;
 use crate::publisher::{Pace, publish};
 use crate::receiver::{Progress, Receiver};
 use crate::stopped::Stopped;
@@ -29,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) delivered_per_second: f64,
     /// CPU time of all the contender's processes for each delivered message.
     pub(crate) cpu_us_per_message: f64,
+    /// CPU time of the load generator for each delivered message.
+    pub(crate) generator_us_per_message: f64,
     pub(crate) rss_mib: f64,
     /// Only at a steady pace.
     pub(crate) latency: Option<Latency>,
@@ -51,6 +54,7 @@ pub(crate) fn run(contender: &Running, traffic: &Traffic, pace: Pace, duration: 
     let subscribers = subscribe(contender.port(), traffic)?;
     let progress = Arc::new(Progress::default());
     progress.measured_from_ns.store(u64::MAX, Ordering::Relaxed);
+    progress.gather.store(matches!(pace, Pace::Window(_)), Ordering::Relaxed);
     let publisher = std::thread::spawn({
         let (progress, traffic) = (Arc::clone(&progress), *traffic);
         // The connections come back, so that they stay open until the last message has arrived.
@@ -60,6 +64,7 @@ pub(crate) fn run(contender: &Running, traffic: &Traffic, pace: Pace, duration: 
 
     sleep(WARM_UP);
     let (before_ns, before_cpu) = (now_ns(), contender.cpu_us()?);
+    let before_generator = own_cpu_us()?;
     let before = progress.messages.load(Ordering::Acquire);
     if matches!(pace, Pace::PerSecond(_)) {
         progress.measured_from_ns.store(before_ns, Ordering::Relaxed);
@@ -68,6 +73,7 @@ pub(crate) fn run(contender: &Running, traffic: &Traffic, pace: Pace, duration: 
     let delivered = (progress.messages.load(Ordering::Acquire) - before) as f64;
     let seconds = (now_ns() - before_ns) as f64 / 1e9;
     let cpu_us = contender.cpu_us()?.saturating_sub(before_cpu) as f64;
+    let generator_us = own_cpu_us()?.saturating_sub(before_generator) as f64;
     let rss_mib = contender.rss_kib()? as f64 / 1024.0;
 
     progress.publisher_stop.store(true, Ordering::Relaxed);
@@ -78,6 +84,7 @@ pub(crate) fn run(contender: &Running, traffic: &Traffic, pace: Pace, duration: 
     Ok(Outcome {
         delivered_per_second: delivered / seconds,
         cpu_us_per_message: cpu_us / delivered.max(1.0),
+        generator_us_per_message: generator_us / delivered.max(1.0),
         rss_mib,
         latency: latency(latencies),
         lost: (sent * traffic.subscribers as u64).saturating_sub(received),

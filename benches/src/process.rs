@@ -27,7 +27,7 @@ impl Process {
 
     /// CPU time so far, in user and kernel mode, of all threads.
     pub(crate) fn cpu_us(&self) -> Result<u64, Stopped> {
-        self.figure("stat", |text| ticks(text).map(|ticks| ticks * TICK_US))
+        self.figure("stat", cpu_us)
     }
 
     /// Memory that is resident now.
@@ -35,10 +35,19 @@ impl Process {
         self.figure("status", resident_kib)
     }
 
-    fn figure(&self, file: &str, read: impl Fn(&str) -> Option<u64>) -> Result<u64, Stopped> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).ok().as_deref().and_then(read).ok_or(Stopped::ProcessFigures { path })
+    fn figure(&self, file: &str, read: fn(&str) -> Option<u64>) -> Result<u64, Stopped> {
+        figure(&format!("/proc/{}/{file}", self.child.id()), read)
     }
+}
+
+/// CPU time of this program so far: what generating the load costs.
+pub(crate) fn own_cpu_us() -> Result<u64, Stopped> {
+    figure("/proc/self/stat", cpu_us)
+}
+
+fn figure(path: &str, read: fn(&str) -> Option<u64>) -> Result<u64, Stopped> {
+    let text = fs::read_to_string(path).ok();
+    text.as_deref().and_then(read).ok_or_else(|| Stopped::ProcessFigures { path: path.to_owned() })
 }
 
 impl Drop for Process {
@@ -50,10 +59,11 @@ impl Drop for Process {
 }
 
 /// `utime` and `stime` of proc_pid_stat(5): fields 14 and 15. The name of the program before them may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
+fn cpu_us(stat: &str) -> Option<u64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(ticks * TICK_US)
 }
 
 fn resident_kib(status: &str) -> Option<u64> {
@@ -67,7 +77,7 @@ mod tests {
     #[test]
     fn cpu_time_is_found_behind_any_program_name() {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 100 0 0 0 17 5 0 0 20 0 1 0 100 1000 200";
-        assert_eq!(ticks(stat), Some(22));
+        assert_eq!(cpu_us(stat), Some(220_000));
     }
 
     #[test]

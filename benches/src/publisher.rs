@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::clock::{now_ns, sleep_until};
+use crate::clock::{now_ns, sleep, sleep_until};
 use crate::frames::{set_packet_id, split_first};
 use crate::receiver::Progress;
 use crate::traffic::Traffic;
@@ -21,6 +21,9 @@ pub(crate) enum Pace {
     PerSecond(u64),
 }
 
+/// The publisher lets acknowledgements gather for so long: the window is wide enough that the broker still has work,
+/// and waking for each of them would cost as much as the broker's own work.
+const GATHER: Duration = Duration::from_micros(50);
 /// Messages that are sent in one write at most.
 const BATCH_MAX: usize = 256;
 /// After so long without a single arrival, what is under way counts as lost, and the sending goes on.
@@ -102,9 +105,10 @@ fn publish_acknowledged(
         }
         connection.write_all(batch.get(..room * template.len()).unwrap_or_default())?;
         sent += room as u64;
+        sleep(GATHER);
         match connection.read(&mut buffer) {
             Ok(0) => return Err(ErrorKind::ConnectionReset.into()),
-            Ok(length) => answers.extend(buffer.iter().take(length)),
+            Ok(length) => answers.extend_from_slice(buffer.get(..length).unwrap_or_default()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
