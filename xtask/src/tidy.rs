@@ -2,6 +2,7 @@
 //! A rule is one file below `tidy/` and one line in [`RULES`].
 
 mod architecture;
+mod arrows;
 mod dead_files;
 mod decisions;
 mod examples;
@@ -34,6 +35,7 @@ const RULES: &[Rule] = &[
     Rule { name: "names", check: names::check },
     Rule { name: "words", check: words::check },
     Rule { name: "purity", check: purity::check },
+    Rule { name: "arrows", check: arrows::check },
     Rule { name: "dead_files", check: dead_files::check },
     Rule { name: "lints", check: lints::check },
     Rule { name: "architecture", check: architecture::check },
