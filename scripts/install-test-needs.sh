@@ -58,7 +58,7 @@ install_cargo_tools() {
     read -r name version <<<"$tool"
     if ! command -v "$name" >/dev/null; then
       echo "Compiling $name $version: a few minutes, once on this machine"
-      # Light optimisation compiles in half the time, and these tools mostly wait.
+      # Light optimisation compiles in two thirds of the time, and these tools mostly wait.
       env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
         cargo install --quiet --locked --version "$version" "$name"
     fi
