@@ -13,7 +13,8 @@ const DEPTH_MAX: u32 = 64 / BITS;
 
 #[derive(Debug)]
 pub(crate) struct SharedMap<K, V> {
-    root: Option<Branch<K, V>>,
+    /// A map of one entry, which is most of them, lies here whole.
+    root: Option<Slot<K, V>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl<K, V> Default for SharedMap<K, V> {
     }
 }
 
-impl<K, V> Clone for SharedMap<K, V> {
+impl<K: Clone, V: Clone> Clone for SharedMap<K, V> {
     fn clone(&self) -> Self {
         Self { root: self.root.clone() }
     }
@@ -65,17 +66,18 @@ impl<K, V> SharedMap<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let mut branch = self.root.as_ref()?;
-        for depth in 0..=DEPTH_MAX {
-            match branch.slot(bit(hash, depth))? {
+        let mut slot = self.root.as_ref()?;
+        let mut depth = 0;
+        loop {
+            match slot {
                 Slot::Entry(entry) => return entry.is(hash, key).then_some(&entry.value),
-                Slot::Branch(below) => branch = below,
+                Slot::Branch(branch) => slot = branch.slot(bit(hash, depth))?,
                 Slot::Collision(entries) => {
                     return entries.iter().find(|entry| entry.is(hash, key)).map(|entry| &entry.value);
                 }
             }
+            depth += 1;
         }
-        None
     }
 
     /// Visits every entry, in an order that depends on the hashes alone.
@@ -92,7 +94,7 @@ impl<K: Clone + Eq, V: Clone> SharedMap<K, V> {
         let entry = Entry { hash, key, value };
         match &mut self.root {
             None => {
-                self.root = Some(Branch::of_one(0, entry));
+                self.root = Some(Slot::Entry(entry));
                 None
             }
             Some(root) => root.insert(0, entry),
@@ -107,9 +109,7 @@ impl<K: Clone + Eq, V: Clone> SharedMap<K, V> {
     {
         // Looked up first, so that a miss copies nothing.
         let value = self.get(hash, key)?.clone();
-        let root = self.root.as_mut()?;
-        root.remove(0, hash, key);
-        if root.slots.is_empty() {
+        if self.root.as_mut()?.remove(0, hash, key) {
             self.root = None;
         }
         Some(value)
@@ -124,14 +124,14 @@ impl<K, V> Branch<K, V> {
     fn position(&self, bit: u32) -> usize {
         (self.bitmap & (bit - 1)).count_ones() as usize
     }
+}
 
+impl<K, V> Slot<K, V> {
     fn for_each<'m>(&'m self, visit: &mut impl FnMut(&'m K, &'m V)) {
-        for slot in self.slots.iter() {
-            match slot {
-                Slot::Entry(entry) => visit(&entry.key, &entry.value),
-                Slot::Branch(below) => below.for_each(visit),
-                Slot::Collision(entries) => entries.iter().for_each(|entry| visit(&entry.key, &entry.value)),
-            }
+        match self {
+            Self::Entry(entry) => visit(&entry.key, &entry.value),
+            Self::Branch(branch) => branch.slots.iter().for_each(|slot| slot.for_each(visit)),
+            Self::Collision(entries) => entries.iter().for_each(|entry| visit(&entry.key, &entry.value)),
         }
     }
 }
@@ -162,25 +162,7 @@ impl<K: Clone + Eq, V: Clone> Branch<K, V> {
         let bit = bit(hash, depth);
         let position = self.position(bit);
         let Some(slot) = Arc::make_mut(&mut self.slots).get_mut(position) else { return };
-        let emptied = match slot {
-            Slot::Entry(_) => true,
-            Slot::Branch(below) => {
-                below.remove(depth + 1, hash, key);
-                match &*below.slots {
-                    [] => true,
-                    [Slot::Entry(last)] => {
-                        *slot = Slot::Entry(last.clone());
-                        false
-                    }
-                    _ => false,
-                }
-            }
-            Slot::Collision(entries) => {
-                *entries = entries.iter().filter(|entry| !entry.is(hash, key)).cloned().collect();
-                entries.is_empty()
-            }
-        };
-        if emptied {
+        if slot.remove(depth + 1, hash, key) {
             let before = self.slots.iter().take(position).cloned();
             let after = self.slots.iter().skip(position + 1).cloned();
             self.slots = before.chain(after).collect();
@@ -215,6 +197,32 @@ impl<K: Clone + Eq, V: Clone> Slot<K, V> {
                 }
                 *entries = entries.iter().cloned().chain(iter::once(entry)).collect();
                 None
+            }
+        }
+    }
+
+    /// Takes the entry at `key`, which is there, out. Returns whether nothing is left.
+    fn remove<Q>(&mut self, depth: u32, hash: u64, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        match self {
+            Self::Entry(_) => true,
+            Self::Branch(branch) => {
+                branch.remove(depth, hash, key);
+                match &*branch.slots {
+                    [] => true,
+                    [Self::Entry(last)] => {
+                        *self = Self::Entry(last.clone());
+                        false
+                    }
+                    _ => false,
+                }
+            }
+            Self::Collision(entries) => {
+                *entries = entries.iter().filter(|entry| !entry.is(hash, key)).cloned().collect();
+                entries.is_empty()
             }
         }
     }

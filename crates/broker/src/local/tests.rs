@@ -1,1 +1,94 @@
-//! Tests.
+//! Letting subscribers leave and join in one step.
+
+use std::collections::VecDeque;
+
+use message::{Bytes, Moment, Publication, QoS, Timestamp, TopicFilter, TopicName};
+
+use super::*;
+use crate::mailbox::Overflow;
+use crate::router::RouterOptions;
+use crate::subscription::SubscribeOptions;
+
+fn now() -> Now {
+    Now { moment: Moment::default(), wall: Timestamp::default() }
+}
+
+fn open(router: &Arc<Router>) -> LocalSubscriber {
+    LocalSubscriber::open(router, MailboxOptions::for_flow(100, Overflow::Wait))
+}
+
+fn subscriptions(filters: &[&str], retain_handling: RetainHandling) -> Vec<Subscription> {
+    let options = SubscribeOptions { qos: QoS::AtLeastOnce, retain_handling, ..SubscribeOptions::default() };
+    filters.iter().map(|text| Subscription { filter: TopicFilter::parse(text).unwrap(), options }).collect()
+}
+
+fn publish(router: &Router, topic: &str, retain: bool) -> u32 {
+    let topic = TopicName::parse(topic).unwrap();
+    let publication = Publication::new(topic, Bytes::from_static(b"x"), QoS::AtLeastOnce, Timestamp::default());
+    router.publish(Publication { retain, ..publication }, None, &mut router.route_cache()).matched()
+}
+
+fn topics(subscriber: &LocalSubscriber) -> Vec<String> {
+    let mut batch = VecDeque::new();
+    subscriber.drain(now(), &mut batch, usize::MAX);
+    batch.iter().map(|delivery| delivery.publication.topic.to_string()).collect()
+}
+
+#[test]
+fn after_a_switch_the_old_one_keeps_what_it_has_and_the_new_one_gets_the_rest() {
+    let router = Router::new(RouterOptions::new(1));
+    let (old, new) = (open(&router), open(&router));
+    old.subscribe(now(), subscriptions(&["a", "b"], RetainHandling::Never));
+    publish(&router, "a", false);
+    switch(&router, now(), &[&old], vec![(&new, subscriptions(&["a", "c"], RetainHandling::Never))]);
+    assert_eq!([publish(&router, "a", false), publish(&router, "b", false), publish(&router, "c", false)], [1, 0, 1]);
+    assert_eq!(topics(&old), ["a"]);
+    assert_eq!(topics(&new), ["a", "c"]);
+    assert_eq!(router.figures().subscriptions, 2);
+}
+
+#[test]
+fn a_new_version_gets_retained_messages_only_for_what_is_new_if_it_says_so() {
+    let router = Router::new(RouterOptions::new(1));
+    publish(&router, "a", true);
+    publish(&router, "b", true);
+    let (old, new) = (open(&router), open(&router));
+    old.subscribe(now(), subscriptions(&["a"], RetainHandling::Never));
+    switch(&router, now(), &[&old], vec![(&new, subscriptions(&["a", "b"], RetainHandling::IfNew))]);
+    assert_eq!(topics(&new), ["b"]);
+}
+
+#[test]
+fn a_message_that_comes_late_to_one_who_left_goes_to_whoever_took_over() {
+    let router = Router::new(RouterOptions::new(1));
+    let (old_a, old_b, new_a, new_all) = (open(&router), open(&router), open(&router), open(&router));
+    old_a.subscribe(now(), subscriptions(&["a/#"], RetainHandling::Never));
+    old_b.subscribe(now(), subscriptions(&["a/b"], RetainHandling::Never));
+    // A publisher that read the tree before the switch and delivers after the old ones closed.
+    publish(&router, "a/b", false);
+    let mut late = VecDeque::new();
+    old_a.drain(now(), &mut late, 1);
+    old_b.drain(now(), &mut late, 1);
+    let joining = vec![
+        (&new_a, subscriptions(&["a/b"], RetainHandling::Never)),
+        (&new_all, subscriptions(&["a/#"], RetainHandling::Never)),
+    ];
+    switch(&router, now(), &[&old_a, &old_b], joining);
+    for (old, delivery) in [&old_a, &old_b].iter().zip(late) {
+        assert!(old.close().is_empty());
+        old.mailbox.push(delivery);
+    }
+    assert_eq!((topics(&new_a), topics(&new_all)), (vec!["a/b".to_owned()], vec!["a/b".to_owned()]));
+}
+
+#[test]
+fn one_that_is_dropped_is_gone() {
+    let router = Router::new(RouterOptions::new(1));
+    let subscriber = open(&router);
+    subscriber.subscribe(now(), subscriptions(&["a", "b"], RetainHandling::Never));
+    subscriber.subscribe(now(), subscriptions(&["b"], RetainHandling::Never));
+    assert_eq!(router.figures().subscriptions, 2);
+    drop(subscriber);
+    assert_eq!(router.figures().subscriptions, 0);
+    assert_eq!(publish(&router, "a", false), 0);
+}

@@ -33,6 +33,18 @@ impl InboundSlots {
         }
     }
 
+    /// The slots held, in ascending order: what a connection begins with.
+    pub fn iter(&self) -> impl Iterator<Item = Slot> {
+        self.held.iter().copied()
+    }
+
+    /// Takes over what a connection held when it ended.
+    pub fn replace(&mut self, slots: impl IntoIterator<Item = Slot>) {
+        self.held = slots.into_iter().collect();
+        self.held.sort_unstable();
+        self.held.dedup();
+    }
+
     pub fn len(&self) -> usize {
         self.held.len()
     }

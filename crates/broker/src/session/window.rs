@@ -35,9 +35,9 @@ enum State {
     Received,
 }
 
-/// An acknowledgement of something that is not under way, or not in that state.
+/// An acknowledgement of something that is not under way. After a lost session this is no fault of the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("packet identifier {slot} is not in use for such an acknowledgement")]
+#[error("packet identifier {slot} is not in use")]
 pub struct UnknownSlot {
     pub slot: Slot,
 }
