@@ -64,7 +64,8 @@ impl Connection {
                 if reason.may_stand_in(PacketType::Disconnect) { reason } else { ReasonCode::UnspecifiedError };
             let properties =
                 DisconnectProperties { reason_string: text.map(ByteString::from), ..DisconnectProperties::default() };
-            self.send(Packet::Disconnect(Box::new(Disconnect { reason, properties })));
+            // A client that is too small for these few bytes sees the transport close, which says enough.
+            let _ = self.try_send(Packet::Disconnect(Box::new(Disconnect { reason, properties })));
         }
     }
 

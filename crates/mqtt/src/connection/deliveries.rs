@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
-use message::{Now, Publication, QoS, limits};
+use message::{Now, Publication, QoS, TopicName, limits};
 
 use super::topic_alias::{AliasUse, OutboundAliases};
 use super::{Connection, Event, Violation};
-use crate::packet::{Ack, Packet, PacketType, PublishView, ReasonCode};
+use crate::packet::{Ack, Packet, PacketTooLarge, PacketType, PublishView, ReasonCode};
 
 /// One message for the client.
 #[derive(Debug, Clone, Copy)]
@@ -101,38 +101,52 @@ impl Connection {
         if message_expiry_s == Some(0) && !delivery.dup {
             return DeliveryOutcome::Expired;
         }
-        let alias_use = self.deliveries.aliases.choose(&publication.topic);
-        let (topic, topic_alias) = match alias_use {
-            AliasUse::None => (publication.topic.as_str(), None),
-            AliasUse::Introduce(alias) => (publication.topic.as_str(), Some(alias)),
-            AliasUse::Replace(alias) => ("", Some(alias)),
-        };
         let view = PublishView {
             dup: delivery.dup && slot.is_some(),
             qos: if slot.is_some() { delivery.qos } else { QoS::AtMostOnce },
             retain: delivery.retain,
-            topic,
+            topic: publication.topic.as_str(),
             packet_id: slot,
-            topic_alias,
+            topic_alias: None,
             subscription_ids: delivery.subscription_ids,
             message_expiry_s,
             properties: publication.properties.as_deref(),
             payload: &publication.payload,
         };
-        self.make_room();
-        let before = self.out.len();
-        if view.encode(self.peer.version, &mut self.out, self.peer.packet_bytes_max).is_err() {
+        if self.write_publish(&publication.topic, view).is_err() {
             return DeliveryOutcome::TooLarge;
-        }
-        self.traffic.count_sent(PacketType::Publish, self.out.len() - before);
-        if let AliasUse::Introduce(alias) = alias_use {
-            self.deliveries.aliases.introduced(alias, &publication.topic);
         }
         if let Some(slot) = slot {
             let awaited = if delivery.qos == QoS::ExactlyOnce { Awaited::Pubrec } else { Awaited::Puback };
             self.deliveries.under_way.push_back((slot, awaited));
         }
         DeliveryOutcome::Written
+    }
+
+    /// Writes a PUBLISH, with an alias for its topic where that saves bytes.
+    #[inline]
+    fn write_publish(&mut self, topic: &TopicName, plain: PublishView<'_>) -> Result<(), PacketTooLarge> {
+        self.make_room();
+        let before = self.out.len();
+        let (version, bytes_max) = (self.peer.version, self.peer.packet_bytes_max);
+        match self.deliveries.aliases.choose(topic) {
+            AliasUse::None => plain.encode(version, &mut self.out, bytes_max)?,
+            AliasUse::Replace(alias) => {
+                let view = PublishView { topic: "", topic_alias: Some(alias), ..plain };
+                view.encode(version, &mut self.out, bytes_max)?;
+            }
+            AliasUse::Introduce(alias) => {
+                let view = PublishView { topic_alias: Some(alias), ..plain };
+                if view.encode(version, &mut self.out, bytes_max).is_ok() {
+                    self.deliveries.aliases.introduced(alias, topic);
+                } else {
+                    // The alias alone may be what is too much.
+                    plain.encode(version, &mut self.out, bytes_max)?;
+                }
+            }
+        }
+        self.traffic.count_sent(PacketType::Publish, self.out.len() - before);
+        Ok(())
     }
 
     /// Repeats the release of a QoS 2 delivery that the client received on an earlier connection of the session.
@@ -148,6 +162,12 @@ impl Connection {
     #[inline]
     pub fn send_window(&self) -> usize {
         usize::from(self.deliveries.window).saturating_sub(self.deliveries.under_way.len())
+    }
+
+    /// The deliveries with QoS 1 or 2 that may be under way to the client at once: its Receive Maximum, capped by the
+    /// node's own limit.
+    pub fn in_flight_max(&self) -> u16 {
+        self.deliveries.window
     }
 
     /// Whether deliveries should be handed in now: not before the client is accepted, and not while it is slow to read.

@@ -163,7 +163,8 @@ impl Connection {
             return;
         }
         let properties = ConnackProperties { reason_string: text.map(ByteString::from), ..Default::default() };
-        self.send(Packet::Connack(Box::new(Connack { session_present: false, reason, properties })));
+        // A client that is too small for these few bytes sees the transport close, which says enough.
+        let _ = self.try_send(Packet::Connack(Box::new(Connack { session_present: false, reason, properties })));
     }
 
     /// Refuses a protocol that is not spoken, in the form that its speakers know; who does not ask for MQTT gets no

@@ -16,6 +16,9 @@ mod traffic;
 mod transmit;
 mod violation;
 
+#[cfg(test)]
+mod tests;
+
 pub use deliveries::{Delivery, DeliveryOutcome};
 pub use event::{
     CloseCause, Closed, ConnectRequest, Event, PublishTicket, RequestedFilter, SubscribeRequest, SubscribeTicket,

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use bytes::BytesMut;
 use message::{ClientId, limits};
 
-use super::Connection;
-use crate::packet::{Ack, Packet, PacketType, ReasonCode, Version};
+use super::{CloseCause, Connection, Violation};
+use crate::packet::{Ack, Packet, PacketTooLarge, PacketType, ReasonCode, Version};
 
 /// What is known of the client.
 #[derive(Debug)]
@@ -36,9 +36,17 @@ impl Default for Peer {
 }
 
 impl Connection {
-    /// Writes a packet other than PUBLISH. What the client is too small for even without explanations is left out:
-    /// it could not take it.
-    pub(super) fn send(&mut self, mut packet: Packet) {
+    /// Writes a packet other than PUBLISH. A client that does not take packets of the size of an answer that it waits
+    /// for cannot be served.
+    pub(super) fn send(&mut self, packet: Packet) {
+        let packet_type = packet.packet_type();
+        if self.try_send(packet).is_err() {
+            self.end(CloseCause::Violation(Violation::AnswerTooLarge { packet: packet_type }), true, None);
+        }
+    }
+
+    /// Writes a packet other than PUBLISH, without explanations if it is too large with them.
+    pub(super) fn try_send(&mut self, mut packet: Packet) -> Result<(), PacketTooLarge> {
         self.make_room();
         let explained = matches!(packet.packet_type(), PacketType::Connack | PacketType::Disconnect);
         if !self.peer.wants_explanations && !explained {
@@ -48,11 +56,10 @@ impl Connection {
         let (version, bytes_max) = (self.peer.version, self.peer.packet_bytes_max);
         if packet.encode(version, &mut self.out, bytes_max).is_err() {
             packet.drop_explanation();
-            if packet.encode(version, &mut self.out, bytes_max).is_err() {
-                return;
-            }
+            packet.encode(version, &mut self.out, bytes_max)?;
         }
         self.traffic.count_sent(packet.packet_type(), self.out.len() - before);
+        Ok(())
     }
 
     /// Writes one step of the handshake of a message.

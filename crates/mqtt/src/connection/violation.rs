@@ -33,6 +33,8 @@ pub enum Violation {
     AckOutOfPlace { packet: PacketType, packet_id: NonZeroU16 },
     #[error("a session that ends with the connection cannot be made to outlive it")]
     SessionExpiryRaised,
+    #[error("a {packet} is larger than the client allows any packet to be")]
+    AnswerTooLarge { packet: PacketType },
 }
 
 impl Violation {
@@ -44,6 +46,7 @@ impl Violation {
             Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => ReasonCode::TopicAliasInvalid,
+            Self::AnswerTooLarge { .. } => ReasonCode::PacketTooLarge,
             Self::ConnectMissing { .. }
             | Self::ConnectTwice
             | Self::NotForClients { .. }

@@ -22,6 +22,9 @@ mod unsubscribe;
 mod version;
 mod will;
 
+#[cfg(test)]
+mod tests;
+
 pub use ack::{Ack, AckProperties};
 pub use auth::{Auth, AuthProperties};
 pub use connack::{Connack, ConnackProperties};
