@@ -3,6 +3,10 @@
 //!
 //! Everything but `script` is pure: time comes in, what a module asks of its node goes through `services`.
 
+// The harness that modules are tried in is shared with `tests/`, where the crate is seen from outside.
+#[cfg(test)]
+extern crate self as flow;
+
 pub mod build;
 mod catalog;
 pub mod check;
@@ -13,7 +17,11 @@ pub mod modules;
 pub mod run;
 pub mod script;
 pub mod services;
+mod span;
 mod template;
+mod value_template;
 
 pub use catalog::Catalog;
+pub use span::{Span, SpanError};
 pub use template::{Template, TemplateError};
+pub use value_template::ValueTemplate;

@@ -213,6 +213,10 @@ pub trait Environment: Send + Sync {
     fn secret(&self, name: &str) -> Result<String, ServiceError>;
     /// A seed for simulated signals and jitter; the same in every run of a simulation.
     fn seed(&self) -> u64;
+    /// The time zone that calendars of timers follow; UTC unless the node knows of another.
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::UTC
+    }
 }
 
 /// Waiting, for work that waits on the world.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use message::{Text, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use crate::check::Checker;
 use crate::run::Itinerary;
 use crate::services::Environment;
 
@@ -50,6 +51,27 @@ impl Template {
         })
     }
 
+    /// The pieces of the text that come from nowhere else.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Reports the setting at `path` when the text reads a variable that the flow does not declare.
+    pub fn check(&self, path: &str, checker: &mut Checker<'_>) {
+        for name in self.variables() {
+            if !checker.variables().contains(name) {
+                checker.problem(
+                    path,
+                    format!("variable `{name}` is not declared"),
+                    "declare it under [variables], or write `{message.…}` if a property is meant",
+                );
+            }
+        }
+    }
+
     /// The text with `+` for each level that comes from a message: how the topic of a publisher is shown and joined.
     pub fn as_topic_filter(&self) -> String {
         let text: String = self
@@ -75,6 +97,20 @@ impl Template {
             }
         }
         Ok(self)
+    }
+
+    /// The value for one itinerary: a text that is nothing but one part in braces keeps the type of what it takes,
+    /// null when that is missing; any other is a text.
+    pub fn value(&self, itinerary: &Itinerary) -> Value {
+        match self.parts.as_slice() {
+            [Part::Message] => itinerary.message.clone(),
+            [Part::Property(path)] => itinerary.message.at(path).cloned().unwrap_or_default(),
+            [Part::Variable(name)] => {
+                itinerary.flow().variables.get(&itinerary.variables, name).cloned().unwrap_or_default()
+            }
+            [Part::Context(path)] => itinerary.context_value().at(path).cloned().unwrap_or_default(),
+            _ => Value::Text(self.render(itinerary)),
+        }
     }
 
     /// The text for one itinerary. What is missing in the message is an empty text.

@@ -30,6 +30,8 @@ pub const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The largest packet that the node takes, unless configured: room for a firmware image in parts or a camera frame.
 pub const MQTT_PACKET_BYTES_MAX: usize = 1024 * 1024;
+/// MQTT connections at one time, unless configured: each costs about 10 KB and a file descriptor.
+pub const MQTT_CONNECTIONS_MAX: usize = 10_000;
 /// How long a new connection may take to send its CONNECT.
 pub const MQTT_CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Unacknowledged QoS 1 and 2 messages that a client may have under way to the node (its Receive Maximum).
@@ -86,18 +88,63 @@ pub const FLOWS_MAX: usize = 500;
 pub const FLOW_MODULES_MAX: usize = 500;
 /// Connections of one flow.
 pub const FLOW_CONNECTIONS_MAX: usize = 2_000;
+/// Variables of one flow: every itinerary carries them, and they are found by a scan.
+pub const FLOW_VARIABLES_MAX: usize = 200;
+/// Parameters of one flow.
+pub const FLOW_PARAMETERS_MAX: usize = 200;
 /// The text of one flow file.
 pub const FLOW_FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Messages in a flow's inbound queue and in a module's, unless the flow says otherwise.
 pub const FLOW_QUEUE_MESSAGES: usize = 100;
+/// The most that a flow may ask for: a queue holds values, at some hundred bytes each.
+pub const FLOW_QUEUE_MESSAGES_MAX: u32 = 100_000;
+/// Tries of a failed step after the first that a flow may ask for.
+pub const RETRIES_MAX: u32 = 1_000;
+/// The longest delay before a further try that a flow may ask for: one hour.
+pub const RETRY_DELAY_MAX_MS: u64 = 3_600_000;
 /// Itineraries that a worker takes from its queue at once: amortises waking it, keeps latency low.
 pub const FLOW_BATCH_ITINERARIES_MAX: usize = 64;
 /// Itineraries of one flow whose failed step waits for another try; one more fails for good at once.
 pub const FLOW_DELAYED_ITINERARIES_MAX: usize = 10_000;
+/// Values that the debug panel keeps for each flow.
+pub const DEBUG_RING_ENTRIES_MAX: usize = 200;
+/// Bytes of values that the debug panel keeps for each flow.
+pub const DEBUG_RING_BYTES_MAX: usize = 1024 * 1024;
+/// Log lines that one flow may write in a second; more are counted, not written.
+pub const FLOW_LOG_LINES_PER_SECOND_MAX: u32 = 10;
+/// Threads of flows that were given up and still run. Past this, a stuck flow is not started again.
+pub const FLOW_THREADS_ABANDONED_MAX: usize = 8;
 /// Steps that one itinerary may take, branches included: a cycle that nothing brakes ends here with a fault.
 pub const ITINERARY_STEPS_MAX: usize = 10_000;
 /// Versions of one flow that the node keeps.
 pub const FLOW_VERSIONS_KEPT: usize = 100;
+
+// --- Modules ------------------------------------------------------------------------------------------------------
+
+/// Any span of time in a setting: ten years outlast a store's metadata and still count in nanoseconds.
+pub const SETTING_SPAN_MAX: Duration = Duration::from_secs(3_660 * 86_400);
+/// The shortest time between two ticks of a timer or a generator: finer ones a thread cannot keep.
+pub const TICK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// How long a calendar is trusted before the wall clock is looked at again: someone may have set it.
+pub const CALENDAR_RECHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// Conditions of one `filter`, outputs of one `switch`, properties of one `map`: each is worked off per message.
+pub const MODULE_ENTRIES_MAX: usize = 256;
+/// Writes to a persistent store that one `kv-set` has under way: what one group commit takes well.
+pub const STORE_WRITES_IN_FLIGHT_MAX: usize = 64;
+/// Groups of one `aggregate`: a plant's machines, not its serial numbers.
+pub const AGGREGATE_GROUPS_MAX: usize = 100_000;
+/// Numbers that one percentile keeps; above, an evenly drawn sample of this size stands for all.
+pub const AGGREGATE_SAMPLES_MAX: usize = 4_096;
+/// Elements of one `batch`.
+pub const BATCH_ELEMENTS_MAX: usize = 100_000;
+/// Bytes of one `batch`, as its elements lie in memory.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Messages that one `split` makes of one.
+pub const SPLIT_ELEMENTS_MAX: usize = 100_000;
+/// What one `decompress` may make of one message: 1 MB of zeros packs into 1 KB, so the packed size says nothing.
+pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long a caller of an `http-listener` may be kept waiting.
+pub const HTTP_RESPONSE_TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
 // --- Scripts ------------------------------------------------------------------------------------------------------
 
@@ -107,6 +154,10 @@ pub const SCRIPT_HEAP_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const SCRIPT_STACK_BYTES_MAX: usize = 256 * 1024;
 /// One run of a script or a route condition, unless the flow says otherwise.
 pub const SCRIPT_TIME_MAX: Duration = Duration::from_millis(500);
+/// The longest time of one run that a flow may ask for: one minute.
+pub const SCRIPT_TIME_CEILING_MS: u64 = 60_000;
+/// The largest heap of its scripts that a flow may ask for.
+pub const SCRIPT_HEAP_CEILING_MIB: u64 = 1_024;
 /// Jobs (settled promises) that one run of a script may leave behind.
 pub const SCRIPT_JOBS_MAX: usize = 10_000;
 /// The text of one script.
@@ -116,6 +167,20 @@ pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 * 1024;
 
 /// The body of one request to the API or to an endpoint of a flow.
 pub const HTTP_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The head of one request: more is no honest client.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Header fields of one request.
+pub const HTTP_HEADERS_MAX: usize = 100;
+/// How long a client may take to send the head of a request; also how long an idle connection is kept.
+pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// HTTP connections of one listener at one time; a browser opens six.
+pub const HTTP_CONNECTIONS_MAX: usize = 1_000;
+/// How long one request to the API may take, its body included.
+pub const API_REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Keys in one page of a key/value store, unless asked for fewer.
+pub const API_PAGE_KEYS_MAX: usize = 1_000;
+/// How long the one-time link of the first start is good.
+pub const SETUP_CODE_LIFE: Duration = Duration::from_secs(3600);
 /// The body of one answer to an `http-request`.
 pub const HTTP_RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -125,9 +190,30 @@ pub const HTTP_RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const STORES_MAX: usize = 1_000;
 /// One key of a key/value store.
 pub const STORE_KEY_BYTES_MAX: usize = 1024;
-/// One value of a key/value store, as JSON text.
+/// One value of a key/value store, by its weight in memory (`Value::weight_bytes`).
 pub const STORE_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Keys of one in-memory key/value store.
 pub const STORE_MEMORY_KEYS_MAX: usize = 1_000_000;
 /// Bytes of one in-memory key/value store.
 pub const STORE_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Expired keys that one sweep removes: a sweep shares the disk with everyone's writes.
+pub const STORE_SWEEP_KEYS_MAX: usize = 1_000;
+/// Stores or keys that one page of a list holds.
+pub const STORE_PAGE_MAX: usize = 1_000;
+
+// --- Tables -------------------------------------------------------------------------------------------------------
+
+/// Pages of the table file that are kept in memory: the file system keeps the rest.
+pub const TABLE_CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// Writes that may wait for the disk; more are refused.
+pub const TABLE_WRITES_WAITING_MAX: usize = 65_536;
+/// Bytes of writes that may wait for the disk; more are refused.
+pub const TABLE_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+/// Writes that one commit holds: bounds what a crash may lose before it is acknowledged, and the memory of a commit.
+pub const TABLE_GROUP_WRITES_MAX: usize = 4_096;
+/// How long a commit waits for the other writers of the last one: less than a sync of a good disk takes.
+pub const TABLE_GROUP_WAIT: Duration = Duration::from_millis(2);
+/// A table file up to this size is checked page by page whenever it is opened: takes about 0.1 s.
+pub const TABLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// One entry of the `meta` table.
+pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;

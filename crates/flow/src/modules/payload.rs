@@ -1,0 +1,100 @@
+//! Bytes on the way in and out: read as JSON, as text, or left as they are.
+
+use message::value::{JsonError, parse_json};
+use message::{Bytes, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bytes become a value, and a value bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PayloadFormat {
+    /// JSON text.
+    #[default]
+    Json,
+    /// The bytes as they are. On the way out a text is its UTF-8, anything else but bytes is JSON.
+    Raw,
+    /// UTF-8 text. On the way out anything but a text is JSON, and null is nothing.
+    Text,
+}
+
+impl PayloadFormat {
+    pub(super) fn decode(self, bytes: &Bytes) -> Result<Value, PayloadError> {
+        match self {
+            Self::Json => Ok(parse_json(bytes)?),
+            Self::Raw => Ok(Value::from(bytes.clone())),
+            Self::Text => match str::from_utf8(bytes) {
+                Ok(text) => Ok(Value::from(text)),
+                Err(error) => Err(PayloadError::NotUtf8 { at: error.valid_up_to() }),
+            },
+        }
+    }
+
+    pub(super) fn encode(self, value: &Value) -> Result<Bytes, PayloadError> {
+        match (self, value) {
+            (Self::Json, value) => Ok(value.to_json_bytes().into()),
+            (Self::Raw, Value::Bytes(bytes)) => Ok(Bytes::clone(bytes)),
+            (Self::Text, Value::Bytes(bytes)) => match str::from_utf8(bytes) {
+                Ok(_) => Ok(Bytes::clone(bytes)),
+                Err(error) => Err(PayloadError::NotUtf8 { at: error.valid_up_to() }),
+            },
+            (Self::Raw | Self::Text, value) => Ok(Bytes::copy_from_slice(value.to_text().as_bytes())),
+        }
+    }
+
+    /// The media type of what `encode` makes.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Raw => "application/octet-stream",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+/// Bytes that nobody could read, kept as a person can look at them: as text where they are text.
+pub(super) fn as_found(bytes: &Bytes) -> Value {
+    match str::from_utf8(bytes) {
+        Ok(text) => Value::from(text),
+        Err(_) => Value::from(bytes.clone()),
+    }
+}
+
+/// Why bytes cannot be read or written in a format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PayloadError {
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error("not valid UTF-8 text: byte {at} is wrong")]
+    NotUtf8 { at: usize },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_reads_what_it_writes() {
+        let bytes = Bytes::from_static(b"\xff\x00");
+        for (format, value, written) in [
+            (PayloadFormat::Json, Value::from(vec![Value::from(1)]), &b"[1]"[..]),
+            (PayloadFormat::Text, Value::from("\u{e4}"), "\u{e4}".as_bytes()),
+            (PayloadFormat::Raw, Value::from(bytes.clone()), &bytes),
+        ] {
+            let encoded = format.encode(&value).unwrap();
+            assert_eq!(&encoded[..], written);
+            assert_eq!(format.decode(&encoded), Ok(value));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_format_is_refused_and_kept_as_found() {
+        let broken = Bytes::from_static(b"a\xff");
+        let text = PayloadFormat::Text.decode(&broken).unwrap_err().to_string();
+        assert_eq!(text, "not valid UTF-8 text: byte 1 is wrong");
+        assert!(PayloadFormat::Text.encode(&Value::from(broken.clone())).is_err());
+        assert!(PayloadFormat::Json.decode(&Bytes::from_static(b"{")).is_err());
+        assert_eq!(as_found(&Bytes::from_static(b"{")), Value::from("{"));
+        assert_eq!(as_found(&broken), Value::from(broken));
+    }
+}
