@@ -18,6 +18,15 @@ pub struct FlowFigures {
     pub latency: Histogram,
 }
 
+/// The figures of one connection.
+#[derive(Debug, Default)]
+pub struct ConnectionFigures {
+    /// Messages that took it.
+    pub taken: AtomicU64,
+    /// Times that its condition failed.
+    pub faults: AtomicU64,
+}
+
 /// The figures of one module.
 #[derive(Debug, Default)]
 pub struct ModuleFigures {

@@ -9,7 +9,7 @@ mod variables;
 
 pub use context::{FlowContext, ItineraryId, Source};
 pub use emitter::Emitter;
-pub use figures::{FlowFigures, Histogram, ModuleFigures};
+pub use figures::{ConnectionFigures, FlowFigures, Histogram, ModuleFigures};
 pub use itinerary::Itinerary;
 pub use receipt::{Outcome, Receipt};
 pub use variables::{VariableError, VariableNames, Variables};

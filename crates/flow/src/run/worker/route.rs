@@ -1,0 +1,104 @@
+//! Which connections an itinerary takes: every one whose condition is true.
+
+use std::sync::Arc;
+
+use crate::run::figures::add;
+use crate::run::{ConnectionFigures, Itinerary};
+use crate::script::Condition;
+use crate::services::LogLevel;
+
+use super::Worker;
+
+/// The connections that leave a module.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    /// By output, in the order of the module's ports.
+    pub(super) ports: Vec<Vec<Arrow>>,
+    /// Those that leave by `error`.
+    pub(super) errors: Vec<Arrow>,
+}
+
+#[derive(Debug)]
+pub(super) struct Arrow {
+    pub(super) to: usize,
+    pub(super) condition: Option<Condition>,
+    pub(super) figures: Arc<ConnectionFigures>,
+}
+
+/// How a message went on that a step has failed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handled {
+    /// By an `error` arrow or a condition that was true: somebody has thought of it.
+    Yes,
+    /// By an arrow that takes everything, or not at all.
+    No,
+}
+
+impl Worker {
+    /// Puts the itinerary on the stack for every connection of the output that it takes.
+    pub(super) fn pass_on(&mut self, place: usize, port: usize, itinerary: Itinerary) {
+        let Some(module) = self.modules.get(place) else { return };
+        let Some(arrows) = module.outputs.ports.get(port) else { return };
+        if let [only] = arrows.as_slice()
+            && only.condition.is_none()
+        {
+            add(&only.figures.taken, 1);
+            self.stack.push((only.to, itinerary));
+            return;
+        }
+        self.take_arrows(place, Some(port), itinerary);
+    }
+
+    /// Takes every arrow whose condition is true, the first one on top of the stack. `None` for the `error` output.
+    pub(super) fn take_arrows(&mut self, place: usize, port: Option<usize>, itinerary: Itinerary) -> Handled {
+        let mut handled = Handled::No;
+        let Some(module) = self.modules.get(place) else { return handled };
+        let arrows = match port {
+            Some(port) => module.outputs.ports.get(port).map(Vec::as_slice).unwrap_or_default(),
+            None => module.outputs.errors.as_slice(),
+        };
+        let bottom = self.stack.len();
+        let mut itinerary = Some(itinerary);
+        for (rank, arrow) in arrows.iter().enumerate() {
+            let Some(current) = &mut itinerary else { break };
+            let taken = match &arrow.condition {
+                None => true,
+                Some(condition) => match condition.is_true(current) {
+                    Ok(taken) => taken,
+                    Err(error) => {
+                        add(&arrow.figures.faults, 1);
+                        let what = format!("the route condition of the connection to `{}` failed: {error}", target(&self.modules, arrow.to));
+                        module.figures.record_error(&what);
+                        let now = current.started();
+                        self.services.debug.log(now, &module.id, LogLevel::Warn, &what);
+                        false
+                    }
+                },
+            };
+            if !taken {
+                continue;
+            }
+            if arrow.condition.is_some() || port.is_none() {
+                handled = Handled::Yes;
+            }
+            add(&arrow.figures.taken, 1);
+            let is_last = rank + 1 == arrows.len();
+            let mut branch = if is_last { itinerary.take() } else { itinerary.clone() };
+            if let Some(branch) = &mut branch
+                && self.stack.len() > bottom
+            {
+                self.branches = self.branches.wrapping_add(1).max(1);
+                branch.set_branch(self.branches);
+            }
+            self.stack.extend(branch.map(|branch| (arrow.to, branch)));
+        }
+        if let Some(taken) = self.stack.get_mut(bottom..) {
+            taken.reverse();
+        }
+        handled
+    }
+}
+
+fn target(modules: &[super::WorkingModule], place: usize) -> &str {
+    modules.get(place).map_or("?", |module| module.id.as_str())
+}

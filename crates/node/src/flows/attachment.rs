@@ -1,0 +1,144 @@
+//! What one version of a flow holds of the node: its subscriptions and endpoints. They are made while the version is
+//! built and become live in one step, when the node switches to it from the version before.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use broker::{
+    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Router, SubscribeOptions, Subscription,
+};
+use flow::services::{Answer, Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
+use message::{ModuleId, Now, Publication, limits};
+use parking_lot::Mutex;
+
+use crate::clock;
+
+/// How long a publisher inside the node holds back at most for a full mailbox. Flows may feed each other in a circle:
+/// without an end they would wait for each other for ever.
+const HOLD_BACK_MAX: Duration = Duration::from_secs(1);
+
+/// The subscriptions of one version of a flow.
+pub(super) struct Attachment {
+    router: Arc<Router>,
+    subscribers: Mutex<Vec<Attached>>,
+    routes: Mutex<RouteCache>,
+}
+
+struct Attached {
+    module: ModuleId,
+    subscription: Subscription,
+    subscriber: Arc<LocalSubscriber>,
+}
+
+impl Attachment {
+    pub(super) fn new(router: &Arc<Router>) -> Arc<Self> {
+        Arc::new(Self {
+            router: Arc::clone(router),
+            subscribers: Mutex::default(),
+            routes: Mutex::new(router.route_cache()),
+        })
+    }
+
+    /// Makes this version's subscriptions live and those of the version before silent, in one step: each message goes
+    /// to exactly one of the two.
+    pub(super) fn take_over_from(&self, before: Option<&Self>, now: Now) {
+        let joining = self.subscribers.lock();
+        let leaving: Vec<Arc<LocalSubscriber>> = before.map(Self::subscribers).unwrap_or_default();
+        let leaving: Vec<&LocalSubscriber> = leaving.iter().map(Arc::as_ref).collect();
+        let joining = joining.iter().map(|one| (one.subscriber.as_ref(), vec![one.subscription.clone()])).collect();
+        broker::switch(&self.router, now, &leaving, joining);
+    }
+
+    /// Makes the subscriptions silent. What already waits can still be drained.
+    pub(super) fn leave(&self, now: Now) {
+        let leaving = self.subscribers();
+        let leaving: Vec<&LocalSubscriber> = leaving.iter().map(Arc::as_ref).collect();
+        broker::switch(&self.router, now, &leaving, Vec::new());
+    }
+
+    /// Messages that wait for this version.
+    pub(super) fn waiting(&self) -> usize {
+        self.subscribers.lock().iter().map(|one| one.subscriber.depth()).sum()
+    }
+
+    /// Messages that were dropped before this version took them, as its mailboxes were full.
+    pub(super) fn dropped(&self) -> u64 {
+        self.subscribers.lock().iter().map(|one| one.subscriber.dropped()).sum()
+    }
+
+    fn subscribers(&self) -> Vec<Arc<LocalSubscriber>> {
+        self.subscribers.lock().iter().map(|one| Arc::clone(&one.subscriber)).collect()
+    }
+}
+
+impl Broker for Attachment {
+    fn subscribe(&self, module: &ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError> {
+        let options = SubscribeOptions {
+            qos: request.qos,
+            retain_as_published: true,
+            // A new version goes on where the one before stopped: it has seen the retained messages already.
+            retain_handling: RetainHandling::IfNew,
+            ..SubscribeOptions::default()
+        };
+        let subscription = Subscription { filter: request.filter, options };
+        let mut subscribers = self.subscribers.lock();
+        let same = |one: &&Attached| one.module == *module && one.subscription == subscription;
+        // A version that is built again after a crash finds what came in meanwhile.
+        let subscriber = match subscribers.iter().find(same) {
+            Some(attached) => Arc::clone(&attached.subscriber),
+            None => {
+                let options = MailboxOptions {
+                    overflow_at_most_once: Overflow::DropWrite,
+                    ..MailboxOptions::for_flow(limits::MAILBOX_MESSAGES_MAX, Overflow::Wait)
+                };
+                let subscriber = Arc::new(LocalSubscriber::open(&self.router, options));
+                let module = module.clone();
+                subscribers.push(Attached { module, subscription, subscriber: Arc::clone(&subscriber) });
+                subscriber
+            }
+        };
+        Ok(Box::new(MailboxInbox { subscriber, waker: None, batch: VecDeque::new() }))
+    }
+
+    fn publish(&self, _now: Now, publication: Publication) -> Result<Published, ServiceError> {
+        let routed = self.router.publish(publication, None, &mut self.routes.lock());
+        if routed.is_settled() {
+            return Ok(Published::Done);
+        }
+        let answer: Answer<Result<(), ServiceError>> = Box::pin(async move {
+            // Past the time the flow goes on: the mailbox takes more up to its hard limit, then drops and counts.
+            let _ = tokio::time::timeout(HOLD_BACK_MAX, routed).await;
+            Ok(())
+        });
+        Ok(Published::HoldBack(answer))
+    }
+}
+
+/// A mailbox of the broker as an inbound module sees it.
+struct MailboxInbox {
+    subscriber: Arc<LocalSubscriber>,
+    /// The waker that the mailbox has.
+    waker: Option<Waker>,
+    batch: VecDeque<Delivery>,
+}
+
+impl Inbox for MailboxInbox {
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<Taken>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+            self.subscriber.set_waker(cx.waker().clone());
+        }
+        self.subscriber.drain(clock::now(), &mut self.batch, room);
+        taken.extend(self.batch.drain(..).map(|delivery| Taken {
+            publication: delivery.publication,
+            qos: delivery.qos,
+            retained: delivery.retain,
+        }));
+    }
+
+    fn waiting(&self) -> usize {
+        self.subscriber.depth()
+    }
+}

@@ -1,0 +1,171 @@
+//! One client: the protocol's machine on one side, its session in the broker on the other. Pure: bytes, time and wakers
+//! come in, bytes go out; the simulation drives it as the listener does.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use broker::{Claim, Ending, Outgoing, Principal, RouteCache, Routed, Session, SessionExpiry};
+use bytes::BytesMut;
+use message::{Moment, Now};
+use mqtt::{Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
+
+use super::Mqtt;
+
+/// One client of the node.
+///
+/// Whoever drives it hands in what the transport brought with [`handle_bytes`](Self::handle_bytes) as long as
+/// [`wants_bytes`](Self::wants_bytes), calls [`poll`](Self::poll) after that and whenever woken, sends what stands in
+/// [`transmit`](Self::transmit), and ends with [`leave`](Self::leave).
+pub struct Client {
+    pub(super) mqtt: Arc<Mqtt>,
+    pub(super) connection: Connection,
+    pub(super) session: Option<Session>,
+    /// The client waits for its session, which another connection may still hold.
+    pub(super) claim: Option<(Claim, Box<ConnectRequest>)>,
+    pub(super) principal: Principal,
+    pub(super) routes: RouteCache,
+    /// Messages that were routed and may not be acknowledged yet, in the order in which they came.
+    pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
+    pub(super) outgoing: Vec<Outgoing>,
+    closed: Option<Closed>,
+}
+
+impl Client {
+    /// A client whose transport has just been opened.
+    pub fn new(mqtt: Arc<Mqtt>, now: Now) -> Self {
+        Self {
+            connection: Connection::new(mqtt.settings, now),
+            session: None,
+            claim: None,
+            principal: Principal::Node,
+            routes: mqtt.router.route_cache(),
+            unsettled: VecDeque::new(),
+            outgoing: Vec::new(),
+            closed: None,
+            mqtt,
+        }
+    }
+
+    /// Takes whole packets out of `input` and acts on them.
+    pub fn handle_bytes(&mut self, now: Now, input: &mut BytesMut) {
+        while self.wants_bytes() {
+            let more = self.connection.handle_bytes(now, input);
+            self.handle_events(now);
+            if !more {
+                break;
+            }
+        }
+    }
+
+    /// Whether more bytes can be handed in. While not, the transport need not be read: the client feels that.
+    pub fn wants_bytes(&self) -> bool {
+        self.connection.wants_bytes() && self.claim.is_none() && self.unsettled.is_empty()
+    }
+
+    /// Goes on with what waits for the broker, and writes what the session has for the client.
+    /// `waker` is called when there is more to do.
+    pub fn poll(&mut self, now: Now, waker: &Waker) {
+        self.poll_claim(now, waker);
+        self.poll_unsettled(waker);
+        self.handle_events(now);
+        if self.session.as_ref().is_some_and(Session::is_taken_over) {
+            self.connection.handle_close(ReasonCode::SessionTakenOver);
+            self.handle_events(now);
+        }
+        self.write_deliveries(now);
+    }
+
+    /// The bytes that are to be sent; whoever drives advances them past what the transport took.
+    pub fn transmit(&mut self) -> &mut BytesMut {
+        self.connection.transmit()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        self.connection.poll_timeout()
+    }
+
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.connection.handle_timeout(now);
+        self.handle_events(now);
+    }
+
+    /// The transport was closed or broke.
+    pub fn handle_transport_lost(&mut self, now: Now) {
+        self.connection.handle_transport_lost();
+        self.handle_events(now);
+    }
+
+    /// Ends the connection from the node's side.
+    pub fn close(&mut self, now: Now, reason: ReasonCode) {
+        self.connection.handle_close(reason);
+        self.handle_events(now);
+    }
+
+    /// Whether the connection has ended: what is left to transmit is to be sent, then the client leaves.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// The machine, for its figures.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Hands the session back. What was not acknowledged to the client is in its store of received identifiers.
+    pub fn leave(mut self, now: Now) {
+        self.connection.handle_transport_lost();
+        self.handle_events(now);
+        for (_, ticket) in self.unsettled.drain(..) {
+            // The message was routed: the client must not send it once more.
+            if let Some(ticket) = ticket {
+                self.connection.handle_published(ticket, ReasonCode::Success);
+            }
+        }
+        let Some(mut session) = self.session.take() else { return };
+        session.inbound().replace(self.connection.received().iter().copied());
+        let will_wanted = self.closed.as_ref().is_none_or(|closed| closed.will_wanted);
+        if let Some(seconds) = self.closed.as_ref().and_then(|closed| closed.session_expiry_s) {
+            session.set_expiry(SessionExpiry::from_interval_s(seconds));
+        }
+        self.mqtt.sessions.leave(now, session, if will_wanted { Ending::Lost } else { Ending::Orderly });
+    }
+
+    fn handle_events(&mut self, now: Now) {
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Publish { publication, ticket } => self.handle_publish(now, publication, ticket),
+                Event::Delivered { slot, reason: _ } => {
+                    // A slot that the session does not know was freed before; the client may say it twice.
+                    let _ = self.session.as_mut().map(|session| session.handle_delivered(slot));
+                }
+                Event::Received { slot } => {
+                    let _ = self.session.as_mut().map(|session| session.handle_received(slot));
+                }
+                Event::Connect(request) => self.handle_connect(now, request),
+                Event::Subscribe(request) => self.handle_subscribe(now, request),
+                Event::Unsubscribe(request) => self.handle_unsubscribe(request),
+                Event::Closed(closed) => self.closed = Some(closed),
+            }
+        }
+    }
+
+    /// Acknowledges what has become safe meanwhile.
+    fn poll_unsettled(&mut self, waker: &Waker) {
+        while let Some((routed, _)) = self.unsettled.front_mut() {
+            if routed.poll_settled(waker) == Poll::Pending {
+                return;
+            }
+            if let Some((routed, Some(ticket))) = self.unsettled.pop_front() {
+                self.connection.handle_published(ticket, super::publishes::reason(&routed));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("client_id", &self.connection.client_id()).finish_non_exhaustive()
+    }
+}

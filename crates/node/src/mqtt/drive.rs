@@ -1,0 +1,159 @@
+//! Moves a client's bytes between its transport and its machine, on one task.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use message::Moment;
+use mqtt::ReasonCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+
+use super::{Client, Mqtt};
+use crate::clock;
+
+/// What an idle connection holds to read into.
+const READ_BYTES_MIN: usize = 2 * 1024;
+/// What a busy one reads at once: some hundred small messages share one buffer.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take to read that the node shuts down.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// Rounds of reading and writing before other tasks get their turn.
+const ROUNDS_MAX: usize = 16;
+
+/// One connection at work.
+struct Drive<T> {
+    client: Client,
+    transport: T,
+    input: BytesMut,
+    read_bytes: usize,
+    timer: Option<(Moment, Pin<Box<Sleep>>)>,
+    transport_broke: bool,
+}
+
+/// Serves one connection until it ends. When `stopping` becomes true the client is told that the node shuts down.
+pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, mut stopping: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut drive = Drive {
+        client: Client::new(mqtt, clock::now()),
+        transport,
+        input: BytesMut::new(),
+        read_bytes: READ_BYTES_MIN,
+        timer: None,
+        transport_broke: false,
+    };
+    let stopped = tokio::select! {
+        biased;
+        () = poll_fn(|cx| drive.poll(cx)) => false,
+        stopped = async { stopping.wait_for(|stopping| *stopping).await.is_ok() } => stopped,
+    };
+    if stopped {
+        drive.client.close(clock::now(), ReasonCode::ServerShuttingDown);
+        // A client that does not take its last bytes is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
+    }
+    let Drive { client, mut transport, .. } = drive;
+    client.leave(clock::now());
+    let _ = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)).await;
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
+    /// Ready when the connection has ended and its last bytes are sent.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS_MAX {
+            let read = self.poll_read(cx);
+            self.client.poll(clock::now(), cx.waker());
+            // Packets that waited for the broker's answer may go on now.
+            if !self.input.is_empty() && self.client.wants_bytes() {
+                let now = clock::now();
+                self.client.handle_bytes(now, &mut self.input);
+                self.client.poll(now, cx.waker());
+            }
+            let written = self.poll_write(cx);
+            if self.client.is_closed() && (self.transport_broke || self.client.transmit().is_empty()) {
+                return Poll::Ready(());
+            }
+            let timed = self.poll_timer(cx);
+            if !(read || written || timed) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once, if the client may be read. Returns whether anything came.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.transport_broke || !self.client.wants_bytes() {
+            return false;
+        }
+        self.input.reserve(self.read_bytes);
+        match poll_read_buf(Pin::new(&mut self.transport), cx, &mut self.input) {
+            Poll::Pending => {
+                if self.input.is_empty() && self.read_bytes > READ_BYTES_MIN {
+                    self.read_bytes = READ_BYTES_MIN;
+                    self.input = BytesMut::new();
+                }
+                false
+            }
+            Poll::Ready(Ok(read)) if read > 0 => {
+                if read >= self.read_bytes {
+                    self.read_bytes = (self.read_bytes * 4).min(READ_BYTES_MAX);
+                }
+                self.client.handle_bytes(clock::now(), &mut self.input);
+                true
+            }
+            Poll::Ready(_) => {
+                self.transport_broke = true;
+                self.client.handle_transport_lost(clock::now());
+                true
+            }
+        }
+    }
+
+    /// Writes what there is. Returns whether the transport took anything.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut written = false;
+        while !self.client.transmit().is_empty() && !self.transport_broke {
+            match Pin::new(&mut self.transport).poll_write(cx, self.client.transmit()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                    self.client.transmit().advance(bytes);
+                    written = true;
+                }
+                Poll::Ready(_) => {
+                    self.transport_broke = true;
+                    self.client.handle_transport_lost(clock::now());
+                }
+            }
+        }
+        if written && matches!(Pin::new(&mut self.transport).poll_flush(cx), Poll::Ready(Err(_))) {
+            self.transport_broke = true;
+            self.client.handle_transport_lost(clock::now());
+        }
+        written
+    }
+
+    /// Lets the client's timer fire. It is set again only when it fired or the client's moment came nearer:
+    /// every packet moves a keep alive, and a timer that fires early costs less than one that is moved each time.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.client.poll_timeout() else { return false };
+        if self.timer.as_ref().is_none_or(|(set, _)| due < *set) {
+            self.timer = Some((due, Box::pin(tokio::time::sleep(due.since(clock::now().moment)))));
+        }
+        let Some((_, sleep)) = &mut self.timer else { return false };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        self.client.handle_timeout(clock::now());
+        true
+    }
+}

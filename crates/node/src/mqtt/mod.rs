@@ -1,0 +1,58 @@
+//! The MQTT listener: `client` joins the protocol's machine to the broker and is pure; `drive` moves its bytes;
+//! `listener` accepts connections; `timers` lets wills and sessions end in time.
+
+mod client;
+mod deliveries;
+mod drive;
+mod handshake;
+mod listener;
+mod publishes;
+mod subscriptions;
+mod timers;
+
+pub use client::Client;
+pub use listener::{MqttListener, serve};
+pub use timers::run_timers;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use broker::{Access, MailboxOptions, Router, Sessions};
+use mqtt::Settings;
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Mqtt {
+    pub router: Arc<Router>,
+    pub sessions: Arc<Sessions>,
+    pub access: Arc<dyn Access>,
+    /// What the node grants to every client.
+    pub settings: Settings,
+    /// The limits of a session's mailbox.
+    pub mailbox: MailboxOptions,
+    /// Gives identifiers to clients that bring none; random at the edge, counted in a simulation.
+    pub assigned_ids: AssignedIds,
+    pub figures: MqttFigures,
+}
+
+/// Where assigned client identifiers come from.
+#[derive(Debug)]
+pub enum AssignedIds {
+    Random,
+    Counted(AtomicU64),
+}
+
+/// What the listener counts.
+#[derive(Debug, Default)]
+pub struct MqttFigures {
+    /// Connections accepted since the start.
+    pub connections: AtomicU64,
+    /// Connections open now.
+    pub open: AtomicU64,
+    /// Connections refused because the node has as many as it takes.
+    pub refused: AtomicU64,
+    /// Deliveries that were dropped because the client takes no packets of that size.
+    pub too_large: AtomicU64,
+    /// Publishes and subscriptions refused by the access rules.
+    pub denied: AtomicU64,
+}

@@ -1,0 +1,41 @@
+//! Messages from the client into the broker. The acknowledgement leaves when the broker says that it may.
+
+use std::sync::atomic::Ordering;
+
+use broker::Routed;
+use message::{Now, Publication};
+use mqtt::{PublishTicket, ReasonCode, Version};
+
+use super::client::Client;
+
+impl Client {
+    pub(super) fn handle_publish(&mut self, now: Now, publication: Publication, ticket: Option<PublishTicket>) {
+        if let Err(denied) = self.mqtt.access.may_publish(&self.principal, &publication.topic) {
+            return self.refuse_publish(now, &denied, ticket);
+        }
+        let origin = self.session.as_ref().map(broker::Session::subscriber);
+        let routed = self.mqtt.router.publish(publication, origin, &mut self.routes);
+        if !routed.is_settled() || !self.unsettled.is_empty() {
+            self.unsettled.push_back((routed, ticket));
+        } else if let Some(ticket) = ticket {
+            self.connection.handle_published(ticket, reason(&routed));
+        }
+    }
+
+    /// MQTT 5.0 tells the client by its acknowledgement; 3.1.1 has no word for it but the end of the connection.
+    fn refuse_publish(&mut self, now: Now, denied: &broker::Denied, ticket: Option<PublishTicket>) {
+        self.mqtt.figures.denied.fetch_add(1, Ordering::Relaxed);
+        let client = self.connection.client_id().map(message::ClientId::as_str);
+        tracing::debug!(client, "publish refused: {denied}");
+        match ticket {
+            Some(ticket) => self.connection.handle_published(ticket, ReasonCode::NotAuthorized),
+            None if self.connection.version() == Version::V3_1_1 => self.close(now, ReasonCode::NotAuthorized),
+            None => {}
+        }
+    }
+}
+
+/// What the acknowledgement of a routed message says.
+pub(super) fn reason(routed: &Routed) -> ReasonCode {
+    if routed.matched() == 0 { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
+}

@@ -1,0 +1,64 @@
+//! SUBSCRIBE and UNSUBSCRIBE in the broker's words.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
+
+use broker::{RetainHandling, SubscribeOptions, Subscription};
+use message::Now;
+use mqtt::packet::RetainHandling as Asked;
+use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
+
+use super::client::Client;
+
+impl Client {
+    pub(super) fn handle_subscribe(&mut self, now: Now, request: SubscribeRequest) {
+        let identifier = request.subscription_id.and_then(NonZeroU32::new);
+        let mut answers = Vec::with_capacity(request.filters.len());
+        let mut subscriptions = Vec::with_capacity(request.filters.len());
+        for asked in request.filters {
+            if self.mqtt.access.may_subscribe(&self.principal, &asked.filter).is_err() {
+                self.mqtt.figures.denied.fetch_add(1, Ordering::Relaxed);
+                answers.push(Some(ReasonCode::NotAuthorized));
+                continue;
+            }
+            let options = SubscribeOptions {
+                qos: asked.options.qos,
+                no_local: asked.options.no_local,
+                retain_as_published: asked.options.retain_as_published,
+                retain_handling: match asked.options.retain_handling {
+                    Asked::Send => RetainHandling::Always,
+                    Asked::SendIfNew => RetainHandling::IfNew,
+                    Asked::DoNotSend => RetainHandling::Never,
+                },
+                identifier,
+            };
+            subscriptions.push(Subscription { filter: asked.filter, options });
+            answers.push(None);
+        }
+        let granted = match &mut self.session {
+            Some(session) => session.subscribe(now, subscriptions),
+            None => Vec::new(),
+        };
+        let mut granted = granted.into_iter().map(|result| match result {
+            Ok(qos) => qos.into(),
+            Err(_) => ReasonCode::QuotaExceeded,
+        });
+        let answers: Vec<ReasonCode> = answers
+            .into_iter()
+            .map(|answer| answer.or_else(|| granted.next()).unwrap_or(ReasonCode::UnspecifiedError))
+            .collect();
+        self.connection.handle_subscribed(request.ticket, &answers);
+    }
+
+    pub(super) fn handle_unsubscribe(&mut self, request: UnsubscribeRequest) {
+        let existed = match &mut self.session {
+            Some(session) => session.unsubscribe(&request.filters),
+            None => vec![false; request.filters.len()],
+        };
+        let answers: Vec<ReasonCode> = existed
+            .into_iter()
+            .map(|existed| if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted })
+            .collect();
+        self.connection.handle_unsubscribed(request.ticket, &answers);
+    }
+}
