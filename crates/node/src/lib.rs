@@ -1,1 +1,16 @@
-//! The node.
+//! The node: configuration, command line, listeners, HTTP API, and the drive loops that join the pure crates with the
+//! world. The binary `headwater` is [`cli::main`] and nothing more.
+
+mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod data_dir;
+mod http;
+pub mod mqtt;
+#[cfg(test)]
+mod published;
+pub mod run;
+pub mod telemetry;
+
+pub use api::openapi_json;

@@ -1,0 +1,54 @@
+//! The OpenAPI 3.1 document of the API, published as `docs/openapi.json`.
+
+use axum::Json;
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::Problem;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Headwater",
+        description = "The API of one Headwater node. Every error is a problem document (RFC 9457). \
+                       The token stands in the node's data directory, in the file `admin-token`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Problem)),
+    security(("token" = [])),
+    tags(
+        (name = "flows", description = "Drafts, versions, deploying, starting and stopping."),
+        (name = "modules", description = "What flows are made of."),
+        (name = "stores", description = "Persistent key/value stores."),
+        (name = "node", description = "The node itself."),
+    ),
+)]
+struct Document;
+
+/// The document as JSON.
+pub fn openapi_json() -> Value {
+    let (_, mut document) = OpenApiRouter::<super::ApiState>::with_openapi(Document::openapi())
+        .merge(super::open_routes())
+        .merge(super::figure_routes())
+        .merge(super::guarded_routes())
+        .split_for_parts();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
+    serde_json::to_value(&document).unwrap_or_default()
+}
+
+pub(super) async fn document() -> Json<Value> {
+    Json(openapi_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_document_is_up_to_date() {
+        crate::published::check("docs/openapi.json", &format!("{:#}\n", openapi_json()));
+    }
+}

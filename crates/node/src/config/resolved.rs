@@ -1,0 +1,229 @@
+//! The resolved configuration: every key with its value. The doc comments become the JSON Schema and the commented
+//! example file; the defaults stand here and nowhere else.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use message::{FlowId, Text, limits};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The configuration of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder of everything that shall survive a restart; made when missing, used by one node at a time.
+    pub data_dir: PathBuf,
+    /// A folder of flow files that are deployed at the start and whenever they change.
+    pub flows_dir: Option<PathBuf>,
+    /// The node as a whole.
+    pub node: NodeSettings,
+    /// Where the node listens. Port 0 lets the system choose one.
+    pub listeners: Listeners,
+    /// How much the node takes.
+    pub limits: Limits,
+    /// What the node says about itself, on standard error.
+    pub log: Log,
+    /// What this node sets differently for a flow, by the flow's id.
+    #[schemars(with = "std::collections::BTreeMap<String, FlowOverrides>")]
+    pub flows: IndexMap<FlowId, FlowOverrides>,
+}
+
+/// The node as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSettings {
+    /// What people call the node; flows see it as `context.node`.
+    pub name: String,
+    /// Threads for connections and HTTP; 0 takes one per processor, at most 4.
+    #[schemars(range(min = 0, max = 64))]
+    pub threads: u32,
+    /// Seconds that flows may take to finish what they hold when the node is told to stop.
+    #[schemars(range(min = 0, max = 600))]
+    pub drain_deadline_s: u32,
+}
+
+/// Where the node listens.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listeners {
+    /// MQTT 3.1.1 and 5.0.
+    pub mqtt: MqttListener,
+    /// API, metrics and status page.
+    pub web: WebListener,
+    /// The HTTP endpoints that flows open.
+    pub endpoints: EndpointsListener,
+}
+
+/// The listener for MQTT clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MqttListener {
+    /// IP address and port.
+    #[serde(deserialize_with = "listen_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Says in words that anyone who reaches an address off loopback may publish and subscribe.
+    pub allow_anonymous_remote: bool,
+}
+
+/// The listener for people, scripts and dashboards. All but the status page, `/livez`, `/readyz` and `/version` asks for
+/// the admin token; `/metrics` does so only when the address is off loopback.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebListener {
+    /// IP address and port.
+    #[serde(deserialize_with = "listen_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Names by which browsers reach the node, beside IP addresses and `localhost`. Others are refused, so that a
+    /// foreign page cannot reach the node by a name of its own.
+    pub host_names: Vec<String>,
+}
+
+/// The listener for the HTTP endpoints that flows open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointsListener {
+    /// IP address and port.
+    #[serde(deserialize_with = "listen_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Says in words that anyone who reaches an address off loopback may call the endpoints of flows.
+    pub allow_anonymous_remote: bool,
+}
+
+/// How much the node takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of the largest MQTT packet.
+    #[schemars(range(min = 1024, max = 268_435_455))]
+    pub mqtt_packet_bytes_max: usize,
+    /// MQTT connections at one time.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub mqtt_connections_max: usize,
+    /// Messages that wait for one subscriber.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub mailbox_messages_max: usize,
+    /// Bytes that wait for one subscriber.
+    #[schemars(range(min = 65_536, max = 17_179_869_184_u64))]
+    pub mailbox_bytes_max: usize,
+    /// Bytes of the body of one HTTP request.
+    #[schemars(range(min = 1024, max = 1_073_741_824))]
+    pub http_body_bytes_max: usize,
+}
+
+/// What the node says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`; also per part of the node, as in `info,node::mqtt=debug`.
+    pub level: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What a node sets differently for one flow.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowOverrides {
+    /// Values of the flow's parameters, by name.
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
+    pub parameters: IndexMap<Text, serde_json::Value>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            flows_dir: None,
+            node: NodeSettings::default(),
+            listeners: Listeners::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            flows: IndexMap::new(),
+        }
+    }
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self { name: "headwater".to_owned(), threads: 0, drain_deadline_s: 10 }
+    }
+}
+
+impl Default for MqttListener {
+    fn default() -> Self {
+        Self { address: loopback(1883), allow_anonymous_remote: false }
+    }
+}
+
+impl Default for WebListener {
+    fn default() -> Self {
+        Self { address: loopback(8080), host_names: Vec::new() }
+    }
+}
+
+impl Default for EndpointsListener {
+    fn default() -> Self {
+        Self { address: loopback(9090), allow_anonymous_remote: false }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mqtt_packet_bytes_max: limits::MQTT_PACKET_BYTES_MAX,
+            mqtt_connections_max: limits::MQTT_CONNECTIONS_MAX,
+            mailbox_messages_max: limits::MAILBOX_MESSAGES_MAX,
+            mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
+            http_body_bytes_max: limits::HTTP_BODY_BYTES_MAX,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Threads for connections and HTTP, with 0 resolved for a machine with this many processors.
+    pub fn threads_on(&self, processors: usize) -> usize {
+        match self.node.threads {
+            0 => processors.clamp(1, 4),
+            threads => threads as usize,
+        }
+    }
+
+    /// How long flows may take to finish what they hold when the node is told to stop.
+    pub fn drain_deadline(&self) -> Duration {
+        Duration::from_secs(u64::from(self.node.drain_deadline_s))
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "`{text}` is no address to listen on: write IP:PORT, as in 127.0.0.1:1883, 0.0.0.0:1883 or [::1]:1883"
+        ))
+    })
+}

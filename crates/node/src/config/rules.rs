@@ -1,0 +1,73 @@
+//! What must hold between the values of a configuration.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::{Config, ConfigProblem, Origin};
+
+type Origins = BTreeMap<Vec<String>, Origin>;
+
+/// Every rule that the configuration breaks.
+pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
+    let mut problems = Vec::new();
+    let mut refuse = |key: &str, what: String, hint: String| {
+        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        let origin = origins.get(&path).cloned().unwrap_or(Origin::Default);
+        problems.push(ConfigProblem::new(origin, key, what, hint));
+    };
+    let listeners = &config.listeners;
+    for (name, address, allowed, who) in [
+        ("mqtt", listeners.mqtt.address, listeners.mqtt.allow_anonymous_remote, "publish and subscribe"),
+        (
+            "endpoints",
+            listeners.endpoints.address,
+            listeners.endpoints.allow_anonymous_remote,
+            "call the flows' endpoints",
+        ),
+    ] {
+        if is_remote(address) && !allowed {
+            refuse(
+                &format!("listeners.{name}.address"),
+                format!("{address} is off loopback and nobody would be asked who they are"),
+                format!(
+                    "listen on 127.0.0.1, or say that anyone who reaches it may {who}: \
+                     listeners.{name}.allow_anonymous_remote = true"
+                ),
+            );
+        }
+    }
+    let addresses = [
+        ("listeners.mqtt.address", listeners.mqtt.address),
+        ("listeners.web.address", listeners.web.address),
+        ("listeners.endpoints.address", listeners.endpoints.address),
+    ];
+    for (place, (key, address)) in addresses.iter().enumerate() {
+        let before = addresses.iter().take(place).find(|(_, other)| other == address && address.port() != 0);
+        if let Some((other, _)) = before {
+            refuse(
+                key,
+                format!("{address} is the address of `{other}` too"),
+                "give each listener a port of its own".to_owned(),
+            );
+        }
+    }
+    if config.data_dir.as_os_str().is_empty() {
+        refuse("data_dir", "the path is empty".to_owned(), "name a folder, as in data".to_owned());
+    }
+    if config.node.name.is_empty() || config.node.name.len() > 64 || config.node.name.chars().any(char::is_control) {
+        refuse("node.name", "this is no name".to_owned(), "write 1 to 64 printable characters".to_owned());
+    }
+    if crate::telemetry::levels(&config.log.level).is_none() {
+        refuse(
+            "log.level",
+            format!("`{}` is no level", config.log.level),
+            "write error, warn, info, debug or trace, or per part as in info,node::mqtt=debug".to_owned(),
+        );
+    }
+    problems
+}
+
+/// Whether others than this machine reach the address.
+pub(crate) fn is_remote(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}

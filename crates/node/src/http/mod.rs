@@ -1,0 +1,9 @@
+//! HTTP/1.1 as every listener of the node serves it: the accept loop with its limits, and errors as problem documents.
+
+mod media_type;
+mod problem;
+mod serve;
+
+pub(crate) use media_type::{JSON, is_media_type};
+pub(crate) use problem::{Problem, complete_errors};
+pub(crate) use serve::{HttpServer, Stop};

@@ -1,0 +1,11 @@
+//! A node as a whole: everything is opened in order, joined, and closed again.
+
+mod addresses;
+mod notify;
+mod running;
+mod start;
+
+pub use addresses::Addresses;
+pub(crate) use addresses::reachable;
+pub use running::RunningNode;
+pub use start::{StartError, start};
