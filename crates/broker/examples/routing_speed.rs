@@ -1,6 +1,8 @@
 //! Prints what routing costs, in nanoseconds per publish: the numbers behind the hot path's budget.
 //! Run it with `cargo run --release -p broker --example routing_speed`.
 
+#![expect(clippy::expect_used, reason = "a measurement stops at the first surprise")]
+
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::Arc;

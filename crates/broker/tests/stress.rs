@@ -1,5 +1,7 @@
 //! Many threads at once: nothing is lost or doubled, whatever the interleaving.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -104,7 +104,7 @@ fn the_retain_flag_is_shown_on_kept_messages_and_where_it_was_asked_for() {
     let plain = subscriber(&router, "a", at_least_once());
     let as_published = subscriber(&router, "a", SubscribeOptions { retain_as_published: true, ..at_least_once() });
     for retain in [true, false] {
-        let _ = router.publish(message("a", "x", QoS::AtLeastOnce, retain), None, &mut cache);
+        drop(router.publish(message("a", "x", QoS::AtLeastOnce, retain), None, &mut cache));
         assert!(!drained(&plain)[0].retain);
         assert_eq!(drained(&as_published)[0].retain, retain);
     }
@@ -115,7 +115,7 @@ fn the_retain_flag_is_shown_on_kept_messages_and_where_it_was_asked_for() {
 fn retained_messages_come_as_the_subscription_asks() {
     let router = router();
     let mut cache = router.route_cache();
-    let _ = router.publish(message("a/b", "kept", QoS::AtLeastOnce, true), None, &mut cache);
+    drop(router.publish(message("a/b", "kept", QoS::AtLeastOnce, true), None, &mut cache));
     for (text, handling, first, again) in [
         ("a/+", RetainHandling::Always, 1, 1),
         ("a/+", RetainHandling::IfNew, 1, 0),
@@ -129,7 +129,7 @@ fn retained_messages_come_as_the_subscription_asks() {
         subscriber.subscribe(now(), vec![subscription(text, options)]);
         assert_eq!(payloads(&subscriber).len(), again, "{text}, {handling:?} again");
     }
-    let _ = router.publish(message("a/b", "", QoS::AtLeastOnce, true), None, &mut cache);
+    drop(router.publish(message("a/b", "", QoS::AtLeastOnce, true), None, &mut cache));
     assert!(payloads(&subscriber(&router, "#", at_least_once())).is_empty());
     assert_eq!(router.figures().retained_messages, 0);
 }
@@ -141,8 +141,8 @@ fn expired_messages_are_neither_kept_nor_delivered() {
     let subscriber_of_all = subscriber(&router, "#", at_least_once());
     let properties = PublicationProperties { message_expiry_s: Some(2), ..PublicationProperties::default() };
     let brief = Publication { properties: Some(Box::new(properties)), ..message("a", "x", QoS::AtLeastOnce, true) };
-    let _ = router.publish(brief, None, &mut cache);
-    let _ = router.publish(message("b", "y", QoS::AtLeastOnce, false), None, &mut cache);
+    drop(router.publish(brief, None, &mut cache));
+    drop(router.publish(message("b", "y", QoS::AtLeastOnce, false), None, &mut cache));
     let later = Now { wall: now().wall.saturating_add(Duration::from_secs(2)), ..now() };
     let mut batch = VecDeque::new();
     subscriber_of_all.drain(later, &mut batch, 10);
@@ -183,7 +183,7 @@ fn what_a_leaving_member_did_not_deliver_goes_to_the_others() {
     let mut cache = router.route_cache();
     let leaving = subscriber(&router, "$share/g/a", at_least_once());
     for payload in ["1", "2", "3"] {
-        let _ = router.publish(message("a", payload, QoS::AtLeastOnce, false), None, &mut cache);
+        drop(router.publish(message("a", payload, QoS::AtLeastOnce, false), None, &mut cache));
     }
     let staying = subscriber(&router, "$share/g/a", at_least_once());
     drop(leaving);
@@ -212,7 +212,7 @@ fn a_kept_message_does_not_keep_the_buffer_that_it_came_in() {
     let buffer = Bytes::from(vec![b'a'; 60_000]);
     let topic = TopicName::from_bytes(buffer.slice(..1)).unwrap();
     let publication = Publication::new(topic, buffer.slice(10..20), QoS::AtMostOnce, Timestamp::default());
-    let _ = router.publish(Publication { retain: true, ..publication }, None, &mut router.route_cache());
+    drop(router.publish(Publication { retain: true, ..publication }, None, &mut router.route_cache()));
     assert!(buffer.is_unique());
 }
 
@@ -223,7 +223,7 @@ fn figures_add_up() {
     let dropping = LocalSubscriber::open(&router, MailboxOptions::for_flow(1, Overflow::DropWrite));
     dropping.subscribe(now(), vec![subscription("a", at_least_once()), subscription("b", at_least_once())]);
     for payload in ["12", "345", "6789"] {
-        let _ = router.publish(message("a", payload, QoS::AtLeastOnce, false), None, &mut cache);
+        drop(router.publish(message("a", payload, QoS::AtLeastOnce, false), None, &mut cache));
     }
     drained(&dropping);
     let figures = router.figures();
