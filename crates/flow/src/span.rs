@@ -19,6 +19,8 @@ pub struct Span(Duration);
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Span {
+    pub const MAX: Self = Self(limits::SETTING_SPAN_MAX);
+
     pub const fn from_millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
@@ -112,7 +114,7 @@ impl JsonSchema for Span {
 pub enum SpanError {
     #[error("`{text}` is no span of time: write whole numbers with units, as in `250ms`, `10s`, `5m`, `1h30m` or `1d`")]
     Unreadable { text: String },
-    #[error("`{span}` is too long: at most {} are allowed", Span(limits::SETTING_SPAN_MAX))]
+    #[error("`{span}` is too long: at most {} are allowed", Span::MAX)]
     TooLong { span: Span },
 }
 

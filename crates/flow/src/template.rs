@@ -6,7 +6,6 @@ use std::str::FromStr;
 use message::{Text, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::check::Checker;
 use crate::run::Itinerary;
 use crate::services::Environment;
 
@@ -57,19 +56,6 @@ impl Template {
             Part::Literal(text) => Some(text.as_str()),
             _ => None,
         })
-    }
-
-    /// Reports the setting at `path` when the text reads a variable that the flow does not declare.
-    pub fn check(&self, path: &str, checker: &mut Checker<'_>) {
-        for name in self.variables() {
-            if !checker.variables().contains(name) {
-                checker.problem(
-                    path,
-                    format!("variable `{name}` is not declared"),
-                    "declare it under [variables], or write `{message.…}` if a property is meant",
-                );
-            }
-        }
     }
 
     /// The text with `+` for each level that comes from a message: how the topic of a publisher is shown and joined.

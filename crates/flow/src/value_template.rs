@@ -91,7 +91,13 @@ impl Shape {
     fn check(&self, path: &str, checker: &mut Checker<'_>) {
         match self {
             Self::Fixed(_) => {}
-            Self::Text(template) => template.check(path, checker),
+            Self::Text(template) => {
+                let declared = checker.variables();
+                for name in template.variables().filter(|name| !declared.contains(name)) {
+                    let what = format!("variable `{name}` is not declared");
+                    checker.problem(path, what, "declare it under [variables], or correct the name");
+                }
+            }
             Self::Array(elements) => {
                 for (place, element) in elements.iter().enumerate() {
                     element.check(&format!("{path}[{place}]"), checker);

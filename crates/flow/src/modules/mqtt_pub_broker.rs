@@ -77,16 +77,6 @@ user_properties = { site = "{context.site}" }
         if let Err(what) = check_topic(&settings.topic) {
             checker.problem("topic", what, "write a topic without wildcards, as in `factory/{data.line}/temperature`");
         }
-        settings.topic.check("topic", checker);
-        let optional = [("content_type", &settings.content_type), ("response_topic", &settings.response_topic)];
-        for (path, template) in optional {
-            if let Some(template) = template {
-                template.check(path, checker);
-            }
-        }
-        for (name, template) in &settings.user_properties {
-            template.check(&format!("user_properties.{name}"), checker);
-        }
         if let Some(expiry) = settings.expiry {
             expiry.check("expiry", Span::from_secs(1), Span::from_secs(u64::from(u32::MAX)), checker);
         }
@@ -322,12 +312,11 @@ mod tests {
     }
 
     #[test]
-    fn the_check_names_wildcards_node_topics_and_undeclared_variables() {
+    fn the_check_names_wildcards_and_topics_of_the_node() {
         for (toml, what) in [
             ("topic = 'a/{x}/#'", "may not hold"),
             ("topic = '$SYS/x'", "belong to the node"),
             ("topic = ''", "is empty"),
-            ("topic = '{variables.nope}'", "`nope` is not declared"),
             ("topic = 'a'\nexpiry = '10ms'", "out of range"),
         ] {
             let found = harness::check(KIND, toml).lines();
