@@ -1,0 +1,224 @@
+//! The one thread that writes to the table file. It takes the writes that wait as one group, commits them with one
+//! sync, shows readers the new state, and then tells each writer. An error of the disk poisons it: what is on disk is
+//! unknown then, and only opening the file anew finds out.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use message::limits;
+use parking_lot::{Condvar, Mutex};
+use redb::{Database, ReadableDatabase as _};
+
+use super::schema::{Snapshot, Transaction};
+use super::written::{Promise, WriteError, Written, write_pair};
+
+/// Why one write of a group came to nothing.
+pub(super) enum ApplyError {
+    /// The write cannot be done and has changed nothing: the others of its group go on.
+    Refused(String),
+    /// The file failed, and with it the whole group.
+    Failed(redb::Error),
+}
+
+impl From<redb::StorageError> for ApplyError {
+    fn from(error: redb::StorageError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What readers, writers and the thread share.
+pub(super) struct Shared {
+    /// The file as people know it.
+    pub(super) file: String,
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    poison: OnceLock<String>,
+}
+
+#[derive(Default)]
+struct Queue {
+    writes: VecDeque<Box<dyn Write>>,
+    bytes: usize,
+    closed: bool,
+}
+
+/// One write with its promise, without its types.
+trait Write: Send {
+    fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), redb::Error>;
+    /// Tells the writer: what `apply` gave, or why the group failed.
+    fn tell(self: Box<Self>, group: Result<(), WriteError>);
+    fn bytes(&self) -> usize;
+}
+
+struct Job<T, F> {
+    apply: Option<F>,
+    result: Option<Result<T, WriteError>>,
+    promise: Promise<T>,
+    bytes: usize,
+}
+
+impl<T, F> Write for Job<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Result<T, ApplyError> + Send,
+{
+    fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), redb::Error> {
+        let Some(apply) = self.apply.take() else { return Ok(()) };
+        self.result = Some(match apply(transaction) {
+            Ok(done) => Ok(done),
+            Err(ApplyError::Refused(what)) => Err(WriteError::Refused(what)),
+            Err(ApplyError::Failed(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn tell(self: Box<Self>, group: Result<(), WriteError>) {
+        let applied = self.result.unwrap_or_else(|| Err(WriteError::Refused("the write was not tried".to_owned())));
+        self.promise.resolve(group.and(applied));
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Shared {
+    /// Hands a write over. `bytes` is about what it holds in memory while it waits.
+    pub(super) fn write<T, F>(&self, bytes: usize, apply: F) -> Written<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, ApplyError> + Send + 'static,
+    {
+        if let Some(error) = self.poisoned() {
+            return Written::refused(error);
+        }
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Written::refused(self.closed());
+        }
+        let waiting = queue.writes.len();
+        if waiting >= limits::TABLE_WRITES_WAITING_MAX || queue.bytes >= limits::TABLE_BYTES_WAITING_MAX {
+            return Written::refused(WriteError::Full { file: self.file.clone(), waiting });
+        }
+        let (promise, written) = write_pair();
+        queue.bytes += bytes;
+        queue.writes.push_back(Box::new(Job { apply: Some(apply), result: None, promise, bytes }));
+        drop(queue);
+        self.arrived.notify_one();
+        written
+    }
+
+    /// The error that every write gets once one has failed.
+    pub(super) fn poisoned(&self) -> Option<WriteError> {
+        self.poison.get().map(|what| WriteError::Poisoned { file: self.file.clone(), what: what.clone() })
+    }
+
+    fn closed(&self) -> WriteError {
+        WriteError::Closed { file: self.file.clone() }
+    }
+
+    /// Waits for writes and takes a group of them; `None` when the file is closed and nothing waits any more.
+    /// `before` is the size of the last group: as many writers are likely to come again, and worth a short wait.
+    fn next_group(&self, before: usize) -> Option<Vec<Box<dyn Write>>> {
+        let mut queue = self.queue.lock();
+        self.arrived.wait_while(&mut queue, |queue| queue.writes.is_empty() && !queue.closed);
+        if !queue.closed && queue.writes.len() < before {
+            let short = |queue: &mut Queue| queue.writes.len() < before && !queue.closed;
+            // Whether the time ran out or all came makes no difference.
+            let _ = self.arrived.wait_while_for(&mut queue, short, limits::TABLE_GROUP_WAIT);
+        }
+        if queue.writes.is_empty() {
+            return None;
+        }
+        let size = queue.writes.len().min(limits::TABLE_GROUP_WRITES_MAX);
+        let group: Vec<_> = queue.writes.drain(..size).collect();
+        queue.bytes = queue.bytes.saturating_sub(group.iter().map(|write| write.bytes()).sum());
+        Some(group)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Owns the thread: dropping it lets the thread finish what waits, and waits for that.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    pub(super) fn start(file: String, database: Database, snapshot: Snapshot) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            file,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            poison: OnceLock::new(),
+        });
+        let own = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("table-committer".to_owned()).spawn(move || run(&own, database))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.shared.queue.lock().closed = true;
+        self.shared.arrived.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // The thread catches what panics in it; there is nothing to learn from its end.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, database: Database) {
+    let mut before = 0;
+    while let Some(mut group) = shared.next_group(before) {
+        before = group.len();
+        let result = match shared.poisoned() {
+            Some(error) => Err(error),
+            None => commit(shared, &database, &mut group),
+        };
+        for write in group {
+            write.tell(result.clone());
+        }
+    }
+    // A damaged file may make the library panic when it is closed, too.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+}
+
+/// Applies and commits a group; poisons on any error.
+fn commit(shared: &Shared, database: &Database, group: &mut [Box<dyn Write>]) -> Result<(), WriteError> {
+    let commit = || -> Result<Snapshot, redb::Error> {
+        let transaction = database.begin_write()?;
+        let mut tables = Transaction::open(&transaction)?;
+        for write in group {
+            write.apply(&mut tables)?;
+        }
+        tables.flush_stores()?;
+        drop(tables);
+        transaction.commit()?;
+        Snapshot::open(&database.begin_read()?)
+    };
+    let what = match catch_unwind(AssertUnwindSafe(commit)) {
+        Ok(Ok(snapshot)) => {
+            shared.snapshot.store(Arc::new(snapshot));
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the file is damaged".to_owned(),
+    };
+    let what = shared.poison.get_or_init(|| what).clone();
+    Err(WriteError::Poisoned { file: shared.file.clone(), what })
+}

@@ -1,0 +1,85 @@
+//! Files that a disk has damaged: never a panic, never a wrong value, never a deleted file.
+
+use super::*;
+use crate::table::OpenError;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const KEYS: i64 = 40;
+
+/// A closed file with some keys.
+fn sound_file(folder: &Path) -> PathBuf {
+    let path = folder.join("tables.redb");
+    let (tables, _) = Tables::open(&path).unwrap();
+    for key in 0..KEYS {
+        set(&tables, "s", &format!("k{key}"), key);
+    }
+    path
+}
+
+/// Opens a damaged file and reads and writes what it can. Whatever is read must be what was written.
+fn check_damaged(path: &Path) -> bool {
+    let length = fs::metadata(path).unwrap().len();
+    match Tables::open(path) {
+        Err(OpenError::Damaged { file, .. } | OpenError::Newer { file, .. }) => {
+            assert!(file.contains("tables.redb"));
+            assert_eq!(fs::metadata(path).unwrap().len(), length, "a refused file is left in place");
+            true
+        }
+        Err(other) => panic!("told as something else: {other}"),
+        Ok((tables, condition)) => {
+            for key in 0..KEYS {
+                let read = tables.key_values().get(&store("s"), &format!("k{key}"), at(0));
+                match (condition, read) {
+                    (_, Ok(Some(value))) => assert_eq!(value, Value::from(key)),
+                    (Condition::Closed | Condition::New, other) => panic!("key k{key} was lost in silence: {other:?}"),
+                    _ => {}
+                }
+            }
+            let _ = tables.key_values().set(&store("s"), "new", &Value::from(1), None, at(0)).wait();
+            condition != Condition::Closed
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_harmless_or_found_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = fs::read(sound_file(folder.path())).unwrap();
+    let path = folder.path().join("tables.redb");
+    // The whole of the header, then every page that is in use, at places that move along.
+    let places = (0..512).chain((4096..sound.len()).step_by(997).filter(|place| {
+        let page = place / 4096 * 4096;
+        sound[page..(page + 4096).min(sound.len())].iter().any(|byte| *byte != 0)
+    }));
+    let mut found = 0;
+    for place in places {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 0xff;
+        fs::write(&path, &damaged).unwrap();
+        found += u32::from(check_damaged(&path));
+    }
+    assert!(found > 0, "no flipped byte was found");
+}
+
+#[test]
+fn a_file_cut_short_is_refused_or_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = fs::read(sound_file(folder.path())).unwrap();
+    let path = folder.path().join("tables.redb");
+    for length in [1, 9, 100, 4095, 4096, 8192, sound.len() / 2, sound.len() - 1] {
+        fs::write(&path, &sound[..length]).unwrap();
+        assert!(check_damaged(&path), "a file cut to {length} bytes was taken as sound");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tables.redb");
+    let text = "not a table file at all\n".repeat(1000);
+    fs::write(&path, &text).unwrap();
+    let error = Tables::open(&path).unwrap_err().to_string();
+    assert!(error.contains("tables.redb` is damaged") && error.contains("left in place"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
