@@ -2,7 +2,7 @@
 //! it is dropped.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use message::{Now, limits};
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
-use crate::mailbox::{Mailbox, MailboxOptions, Successor};
+use crate::mailbox::{Heir, Mailbox, MailboxOptions, Succession};
 use crate::router::{Change, Router};
 use crate::subscription::{RetainHandling, SubscriberId, Subscription};
 
@@ -21,7 +21,9 @@ pub struct LocalSubscriber {
     mailbox: Arc<Mailbox>,
     subscriptions: Mutex<Vec<Subscription>>,
     /// Who took over: gets what comes in after this one closed.
-    successors: Mutex<Vec<Successor>>,
+    succession: Arc<Succession>,
+    /// The successions in which this one is an heir.
+    inherits: Mutex<Vec<Weak<Succession>>>,
     tally: Tally,
 }
 
@@ -33,7 +35,8 @@ impl LocalSubscriber {
             tally: router.tally(),
             router: Arc::clone(router),
             subscriptions: Mutex::default(),
-            successors: Mutex::default(),
+            succession: Arc::default(),
+            inherits: Mutex::default(),
         }
     }
 
@@ -84,7 +87,32 @@ impl LocalSubscriber {
         if !subscriptions.is_empty() {
             self.router.apply(unsubscribes(self.id(), &subscriptions));
         }
-        self.mailbox.close(std::mem::take(&mut *self.successors.lock()))
+        self.bequeath(&[]);
+        self.mailbox.close(Arc::clone(&self.succession))
+    }
+
+    /// Puts others in the place of this one, wherever it is an heir. Returns where.
+    fn bequeath(&self, heirs: &[Heir]) -> Vec<Weak<Succession>> {
+        let mut places = std::mem::take(&mut *self.inherits.lock());
+        places.retain(|place| match place.upgrade() {
+            Some(succession) => {
+                succession.replace(self.id(), heirs);
+                true
+            }
+            None => false,
+        });
+        places
+    }
+
+    /// Names those who take over from this one, here and wherever it is an heir itself.
+    fn hand_over(&self, own: &[Subscription], left: &[Vec<Subscription>], joining: &Joining<'_>) {
+        let (heirs, named) = heirs(own, left, joining);
+        let mut places = self.bequeath(&heirs);
+        self.succession.replace(self.id(), &heirs);
+        places.push(Arc::downgrade(&self.succession));
+        for subscriber in named {
+            subscriber.inherits.lock().extend(places.iter().cloned());
+        }
     }
 }
 
@@ -95,22 +123,20 @@ impl Drop for LocalSubscriber {
     }
 }
 
+/// Subscribers with the subscriptions that they are to have.
+type Joining<'a> = Vec<(&'a LocalSubscriber, Vec<Subscription>)>;
+
 /// Lets subscribers leave and others join in one step: every message goes to those before or to those after, none to
 /// both or to neither. Those who left keep what they have and stay open, so that they can be drained to the end and
 /// then closed.
-pub fn switch(
-    router: &Router,
-    now: Now,
-    leaving: &[&LocalSubscriber],
-    mut joining: Vec<(&LocalSubscriber, Vec<Subscription>)>,
-) {
+pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joining: Joining<'_>) {
     for (_, subscriptions) in &mut joining {
         subscriptions.iter_mut().for_each(|subscription| subscription.filter = subscription.filter.detach());
     }
     let left: Vec<Vec<Subscription>> =
         leaving.iter().map(|subscriber| std::mem::take(&mut *subscriber.subscriptions.lock())).collect();
     for (subscriber, subscriptions) in leaving.iter().zip(&left) {
-        *subscriber.successors.lock() = successors(subscriptions, &left, &joining);
+        subscriber.hand_over(subscriptions, &left, &joining);
     }
     let wants_retained = |subscription: &Subscription| {
         subscription.options.retain_handling != RetainHandling::Never && subscription.filter.share_group().is_none()
@@ -164,24 +190,28 @@ fn holds(subscriptions: &[Subscription], wanted: &Subscription) -> bool {
 
 /// Who takes over from the subscriber that had `own`: whoever has one of its filters now, and whoever has a filter
 /// that nobody had. So a late message goes on once, also when several leave and several join.
-fn successors(
+fn heirs<'a>(
     own: &[Subscription],
     left: &[Vec<Subscription>],
-    joining: &[(&LocalSubscriber, Vec<Subscription>)],
-) -> Vec<Successor> {
-    let mut successors = Vec::new();
+    joining: &Joining<'a>,
+) -> (Vec<Heir>, Vec<&'a LocalSubscriber>) {
+    let mut heirs = Vec::new();
+    let mut named = Vec::new();
     for (subscriber, subscriptions) in joining {
-        for subscription in subscriptions {
-            if holds(own, subscription) || !left.iter().any(|left| holds(left, subscription)) {
-                successors.push(Successor {
-                    mailbox: Arc::clone(&subscriber.mailbox),
-                    filter: subscription.filter.clone(),
-                    qos: subscription.options.qos,
-                });
-            }
+        let before = heirs.len();
+        let takes_over = |subscription: &&Subscription| {
+            holds(own, subscription) || !left.iter().any(|left| holds(left, subscription))
+        };
+        heirs.extend(subscriptions.iter().filter(takes_over).map(|subscription| Heir {
+            mailbox: Arc::clone(&subscriber.mailbox),
+            filter: subscription.filter.clone(),
+            qos: subscription.options.qos,
+        }));
+        if heirs.len() > before {
+            named.push(*subscriber);
         }
     }
-    successors
+    (heirs, named)
 }
 
 /// Drops what has expired from the part of `batch` that begins at `from`. Returns how many.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use message::{Bytes, Moment, Publication, QoS, Timestamp, TopicFilter, TopicName};
 
 use super::*;
-use crate::mailbox::Overflow;
+use crate::mailbox::{Overflow, Pushed};
 use crate::router::RouterOptions;
 use crate::subscription::SubscribeOptions;
 
@@ -91,4 +91,30 @@ fn one_that_is_dropped_is_gone() {
     drop(subscriber);
     assert_eq!(router.figures().subscriptions, 0);
     assert_eq!(publish(&router, "a", false), 0);
+}
+
+#[test]
+fn many_switches_leave_nothing_behind_and_late_messages_still_find_the_last() {
+    let router = Router::new(RouterOptions::new(1));
+    let first = open(&router);
+    first.subscribe(now(), subscriptions(&["a"], RetainHandling::Never));
+    publish(&router, "a", false);
+    let mut late = VecDeque::new();
+    first.drain(now(), &mut late, 1);
+    // What a publisher's memory of routes keeps of a version that is long gone.
+    let stale = Arc::clone(&first.mailbox);
+    let mut versions = Vec::new();
+    let mut current = first;
+    for _ in 0..20_000 {
+        let next = open(&router);
+        switch(&router, now(), &[&current], vec![(&next, subscriptions(&["a"], RetainHandling::Never))]);
+        versions.push(Arc::downgrade(&current.mailbox));
+        current = next;
+    }
+    assert_eq!(versions.iter().filter(|version| version.strong_count() > 0).count(), 1);
+    late.into_iter().for_each(|delivery| assert_eq!(stale.push(delivery), Pushed::Accepted));
+    assert_eq!(topics(&current), ["a"]);
+    let last = Arc::downgrade(&current.mailbox);
+    drop(current);
+    assert_eq!(last.strong_count(), 0);
 }

@@ -4,6 +4,7 @@
 mod options;
 mod pressure;
 mod queue;
+mod succession;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::subscription::SubscriberId;
 pub use options::{MailboxOptions, Overflow};
 pub use pressure::Pressure;
 use queue::Queue;
+pub(crate) use succession::{Heir, Succession};
 
 /// What waits for one subscriber.
 pub(crate) struct Mailbox {
@@ -42,16 +44,8 @@ struct Inside {
     waker: Option<Waker>,
     waiting: Vec<Waker>,
     /// Set for good: who gets what still comes in from publishers that read the tree before the subscriber left.
-    closed: Option<Vec<Successor>>,
+    closed: Option<Arc<Succession>>,
     dropped: u64,
-}
-
-/// A subscription that took over from a closed mailbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Successor {
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) filter: TopicFilter,
-    pub(crate) qos: QoS,
 }
 
 /// What became of a pushed message.
@@ -95,10 +89,9 @@ impl Mailbox {
     /// Puts a message in by the policy of this mailbox; wakes the owner if it was empty.
     pub(crate) fn push(&self, delivery: Delivery) -> Pushed {
         let mut inside = self.inside.lock();
-        if let Some(successors) = &inside.closed {
-            let successors = successors.clone();
+        if let Some(succession) = inside.closed.clone() {
             drop(inside);
-            return forward(&successors, &delivery);
+            return succession.forward(&delivery);
         }
         let was_empty = inside.is_empty();
         let pushed = inside.push(&self.options, delivery);
@@ -177,12 +170,12 @@ impl Mailbox {
         self.inside.lock().queue.take_if(|delivery| delivery.may_pass_on(only))
     }
 
-    /// Takes out all, and lets nothing in any more: what still comes goes to `successors`.
-    pub(crate) fn close(&self, successors: Vec<Successor>) -> Vec<Delivery> {
+    /// Takes out all, and lets nothing in any more: what still comes goes to the heirs.
+    pub(crate) fn close(&self, succession: Arc<Succession>) -> Vec<Delivery> {
         let mut inside = self.inside.lock();
         let mut left: Vec<Delivery> = inside.replay.drain(..).collect();
         left.extend(inside.queue.take_if(|_| true));
-        inside.closed.get_or_insert(successors);
+        inside.closed.get_or_insert(succession);
         inside.waker = None;
         let waiting = self.release_below(&mut inside, (usize::MAX, usize::MAX));
         drop(inside);
@@ -257,20 +250,6 @@ impl Inside {
         self.crowded |= self.queue.len() >= options.messages_max || self.queue.bytes() >= options.bytes_max;
         if self.crowded { Pushed::Pressing } else { Pushed::Accepted }
     }
-}
-
-/// Hands a late message to whoever took over its subscription, once to each.
-fn forward(successors: &[Successor], delivery: &Delivery) -> Pushed {
-    let mut reached: Vec<SubscriberId> = Vec::new();
-    for successor in successors {
-        if reached.contains(&successor.mailbox.id) || !successor.filter.matches(&delivery.publication.topic) {
-            continue;
-        }
-        reached.push(successor.mailbox.id);
-        let qos = delivery.publication.qos.min(successor.qos);
-        successor.mailbox.push(Delivery { qos, ..delivery.clone() });
-    }
-    if reached.is_empty() { Pushed::Closed } else { Pushed::Accepted }
 }
 
 impl fmt::Debug for Mailbox {

@@ -151,24 +151,26 @@ fn nobody_waits_for_an_owner_who_is_away() {
 }
 
 #[test]
-fn closing_returns_what_is_left_and_late_messages_go_to_the_successors_that_match() {
+fn closing_returns_what_is_left_and_late_messages_go_to_the_heirs_that_want_them() {
     let old = mailbox(10, Overflow::Wait);
     old.push(delivery(QoS::AtLeastOnce, 0));
-    let successors: Vec<Arc<Mailbox>> = [2, 3, 4]
+    let heirs: Vec<Arc<Mailbox>> = [2, 3, 4]
         .map(|id| Arc::new(Mailbox::new(SubscriberId(id), MailboxOptions::for_flow(10, Overflow::Wait))))
         .into();
-    let list = [(0, "a"), (0, "#"), (1, "b"), (2, "+")].map(|(index, filter)| Successor {
-        mailbox: Arc::clone(&successors[index]),
+    let list = [(0, "a"), (0, "#"), (1, "b"), (2, "+")].map(|(index, filter)| Heir {
+        mailbox: Arc::clone(&heirs[index]),
         filter: TopicFilter::parse(filter).unwrap(),
         qos: QoS::AtMostOnce,
     });
-    let left: VecDeque<Delivery> = old.close(list.into()).into();
+    let succession = Arc::new(Succession::default());
+    succession.replace(old.id(), &list);
+    let left: VecDeque<Delivery> = old.close(succession).into();
     assert_eq!(numbers(&left), [0]);
     assert_eq!(old.push(delivery(QoS::AtLeastOnce, 1)), Pushed::Accepted);
-    let got: Vec<Vec<usize>> = successors.iter().map(|mailbox| drained(mailbox)).collect();
+    let got: Vec<Vec<usize>> = heirs.iter().map(|mailbox| drained(mailbox)).collect();
     assert_eq!(got, [vec![1], vec![], vec![1]]);
-    assert!(successors[1].close(Vec::new()).is_empty());
-    assert_eq!(successors[1].push(delivery(QoS::AtLeastOnce, 2)), Pushed::Closed);
+    assert!(heirs[1].close(Arc::default()).is_empty());
+    assert_eq!(heirs[1].push(delivery(QoS::AtLeastOnce, 2)), Pushed::Closed);
 }
 
 #[test]

@@ -244,7 +244,7 @@ impl Sessions {
             let filters = state.subscriptions.keys();
             self.router.apply(filters.map(|filter| Change::Unsubscribe { subscriber, filter }));
             let mut left = state.abandon();
-            left.extend(mailbox.close(Vec::new()));
+            left.extend(mailbox.close(Arc::default()));
             self.router.pass_on(left, Some(subscriber), &self.tally);
         }
         for (mailbox, shared) in aftermath.alone {
