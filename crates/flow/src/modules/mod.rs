@@ -1,5 +1,8 @@
 //! The modules that need nothing but the node's own services, a file each, and the one list of them.
 
+mod calendar;
+mod csv_rows;
+mod data_generator;
 mod debug;
 mod http_body;
 mod http_listener;
@@ -11,7 +14,11 @@ mod message_part;
 mod mqtt_pub_broker;
 mod mqtt_sub_broker;
 mod payload;
+mod random;
+mod signal;
 mod store_access;
+mod ticks;
+mod timer;
 
 #[cfg(test)]
 #[expect(unreachable_pub, reason = "shared with `tests/`, where it stands in a crate of its own")]
@@ -28,5 +35,7 @@ pub const MODULES: &[&dyn ModuleKind] = &[
     &Of::<kv_set::KvSet>::new(),
     &Of::<kv_get::KvGet>::new(),
     &Of::<kv_delete::KvDelete>::new(),
+    &Of::<timer::Timer>::new(),
+    &Of::<data_generator::DataGenerator>::new(),
     &Of::<debug::Debug>::new(),
 ];
