@@ -77,7 +77,9 @@ impl Connection {
             }
         };
         self.peer.version = version;
-        let asked = Connect::decode(version, body)
+        let asked = header
+            .check_length(version)
+            .and_then(|()| Connect::decode(version, body))
             .map_err(Violation::from)
             .and_then(|connect| self.take_connect(connect))
             .inspect_err(|violation| self.send_refusal(violation.reason(), Some(violation.to_string())))?;

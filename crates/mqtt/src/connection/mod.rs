@@ -202,6 +202,7 @@ impl Connection {
         if let Phase::AwaitingConnect { deadline } = self.phase {
             return self.handle_first_packet(deadline, header, body);
         }
+        header.check_length(self.peer.version)?;
         if header.packet_type == PacketType::Publish {
             return self.handle_publish(now, header.flags, body);
         }

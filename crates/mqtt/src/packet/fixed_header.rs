@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{DecodeError, PacketType};
+use super::{DecodeError, PacketType, Version};
 
 /// The most that a variable byte integer can say (section 1.5.5): 256 MiB less one byte.
 pub const VARIABLE_INT_MAX: u32 = 268_435_455;
@@ -39,6 +39,14 @@ impl FixedHeader {
         Ok(Some(Self { packet_type, flags, header_bytes: 1 + length_bytes, body_bytes: body_bytes as usize }))
     }
 
+    /// Refuses a length that is written longer than it needs to be: 5.0 forbids it (section 1.5.5), and 3.1.1 does not,
+    /// where a device may leave room for four bytes before it knows the length.
+    #[inline]
+    pub(crate) fn check_length(&self, version: Version) -> Result<(), DecodeError> {
+        let is_padded = self.header_bytes != 1 + variable_int_bytes(self.body_bytes);
+        if is_padded && version.has_properties() { Err(DecodeError::VariableIntTooLong) } else { Ok(()) }
+    }
+
     /// Bytes of the whole packet.
     #[inline]
     pub fn packet_bytes(&self) -> usize {
@@ -47,16 +55,12 @@ impl FixedHeader {
 }
 
 /// Reads a variable byte integer at the start of `bytes`: its value and how many bytes it takes.
-/// An encoding that is longer than needed is refused, as section 1.5.5 demands.
 #[inline]
 pub(crate) fn peek_variable_int(bytes: &[u8]) -> Result<Option<(u32, usize)>, DecodeError> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
-            if byte == 0 && index > 0 {
-                return Err(DecodeError::VariableIntTooLong);
-            }
             return Ok(Some((value, index + 1)));
         }
     }
@@ -110,13 +114,21 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_never_ends_or_is_padded_is_refused() {
-        for bytes in
-            [&[0x80, 0x80, 0x80, 0x80][..], &[0xff, 0xff, 0xff, 0xff, 0x01], &[0x80, 0x00], &[0x81, 0x80, 0x00]]
-        {
+    fn a_length_that_never_ends_is_refused() {
+        for bytes in [&[0x80, 0x80, 0x80, 0x80][..], &[0xff, 0xff, 0xff, 0xff, 0x01]] {
             assert_eq!(peek_variable_int(bytes), Err(DecodeError::VariableIntTooLong), "{bytes:?}");
         }
         assert_eq!(peek_variable_int(&[0x80, 0x80, 0x80]), Ok(None));
+    }
+
+    #[test]
+    fn a_padded_length_is_refused_where_the_version_forbids_it() {
+        for (bytes, is_padded) in [(&b"\xc0\x00"[..], false), (b"\xc0\x80\x00", true), (b"\x30\x81\x80\x80\x00", true)]
+        {
+            let header = FixedHeader::peek(bytes).unwrap().unwrap();
+            assert_eq!(header.check_length(Version::V5).is_err(), is_padded);
+            assert_eq!(header.check_length(Version::V3_1_1), Ok(()));
+        }
     }
 
     #[test]

@@ -82,9 +82,13 @@ impl Packet {
     /// Reads what follows the fixed header.
     pub(crate) fn decode_body(version: Version, header: FixedHeader, mut body: Body) -> Result<Self, DecodeError> {
         let packet = header.packet_type;
+        if packet != PacketType::Connect {
+            header.check_length(version)?;
+        }
         Ok(match packet {
             PacketType::Connect => {
                 let version = Connect::decode_version(&mut body)?;
+                header.check_length(version)?;
                 Self::Connect(Box::new(Connect::decode(version, body)?))
             }
             PacketType::Connack => Self::Connack(Box::new(Connack::decode(version, body)?)),

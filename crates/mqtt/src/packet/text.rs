@@ -4,7 +4,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::fixed_header::{VARIABLE_INT_MAX, peek_variable_int};
+use super::fixed_header::{VARIABLE_INT_MAX, peek_variable_int, variable_int_bytes};
 use super::{DecodeError, PacketType};
 
 /// What is left to read of a packet behind its fixed header.
@@ -35,9 +35,13 @@ impl Body {
         self.0.try_get_u32().map_err(|_| DecodeError::Truncated { field })
     }
 
+    /// A variable byte integer (section 1.5.5), written no longer than it needs to be.
     #[inline]
     pub(crate) fn variable_int(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         let (value, bytes) = peek_variable_int(&self.0)?.ok_or(DecodeError::Truncated { field })?;
+        if bytes != variable_int_bytes(value as usize) {
+            return Err(DecodeError::VariableIntTooLong);
+        }
         self.0.advance(bytes);
         Ok(value)
     }

@@ -32,11 +32,13 @@ fn fixed_headers() {
             (b"\x60\x02\x00\x01", MalformedPacket, "flags of PUBREL"),
             (b"\xc0\xff\xff\xff\xff", MalformedPacket, "remaining length of five bytes"),
             (b"\xc0\x80\x00", MalformedPacket, "remaining length longer than needed"),
+            (b"\x30\x05\x00\x01a\x80\x00", MalformedPacket, "properties length longer than needed"),
             (b"\xc0\x01\x00", MalformedPacket, "PINGREQ with a body"),
             (b"\xd0\x01\x00", MalformedPacket, "PINGRESP with a body"),
         ],
     );
     check(V3_1_1, &[(b"\xf0\x00", MalformedPacket, "AUTH")]);
+    assert_eq!(decoded(V3_1_1, b"\xc0\x80\x00"), Ok(Packet::Pingreq));
 }
 
 #[test]
