@@ -1,0 +1,303 @@
+//! Reads a condition or an expression into a tree, if it keeps to the subset that runs without the script engine:
+//! literals, `message`, `context` and declared variables, members, comparison, logic, arithmetic, a few methods of
+//! texts and of `Math`. Precedence and refusals are those of ECMAScript, so that no text means two things.
+
+use message::Text;
+
+use super::names::{is_bare_name, is_global, is_inherited, is_offered, is_reserved};
+use super::problem::Place;
+use super::token::{Outside, Token, Tokens};
+use super::tree::{BinaryOperator, Change, Link, MathFunction, Node, Search, Step};
+
+/// Nesting that the parser follows before it leaves a text to the engine, which has a limit of its own.
+const DEPTH_MAX: usize = 48;
+
+/// What reading a text in the subset came to.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Tree(Node),
+    /// In the subset, but these names, a first and perhaps others, are neither declared nor known to JavaScript.
+    Undeclared((String, Place), Vec<(String, Place)>),
+    Outside,
+}
+
+/// Reads a bare expression.
+pub(super) fn parse_expression(source: &str, names: &[Text]) -> Parsed {
+    Parser::read(source, names, |parser| parser.expression(0))
+}
+
+/// Reads a bare expression, or a single statement that sets `route`; a semicolon may follow.
+pub(super) fn parse_condition(source: &str, names: &[Text]) -> Parsed {
+    Parser::read(source, names, |parser| {
+        let declares = matches!(parser.token, Token::Name("var" | "let" | "const"));
+        if declares {
+            parser.step()?;
+        }
+        if parser.token == Token::Name("route") {
+            parser.step()?;
+            parser.expect("=")?;
+        } else if declares {
+            return Err(Outside);
+        }
+        let node = parser.expression(0)?;
+        while parser.takes(";")? {}
+        Ok(node)
+    })
+}
+
+struct Parser<'s, 'n> {
+    tokens: Tokens<'s>,
+    token: Token<'s>,
+    place: Place,
+    names: &'n [Text],
+    undeclared: Vec<(String, Place)>,
+}
+
+impl<'s, 'n> Parser<'s, 'n> {
+    fn read(source: &'s str, names: &'n [Text], read: impl FnOnce(&mut Self) -> Result<Node, Outside>) -> Parsed {
+        let mut tokens = Tokens::new(source);
+        let Ok((token, place)) = tokens.next() else { return Parsed::Outside };
+        let mut parser = Self { tokens, token, place, names, undeclared: Vec::new() };
+        match read(&mut parser) {
+            Ok(_) if parser.token != Token::End => Parsed::Outside,
+            Ok(node) => {
+                let mut undeclared = parser.undeclared.into_iter();
+                match undeclared.next() {
+                    None => Parsed::Tree(node),
+                    Some(first) => Parsed::Undeclared(first, undeclared.collect()),
+                }
+            }
+            Err(Outside) => Parsed::Outside,
+        }
+    }
+
+    fn step(&mut self) -> Result<Token<'s>, Outside> {
+        let (token, place) = self.tokens.next()?;
+        self.place = place;
+        Ok(std::mem::replace(&mut self.token, token))
+    }
+
+    fn takes(&mut self, sign: &'static str) -> Result<bool, Outside> {
+        let found = self.token == Token::Sign(sign);
+        if found {
+            self.step()?;
+        }
+        Ok(found)
+    }
+
+    fn expect(&mut self, sign: &'static str) -> Result<(), Outside> {
+        if self.takes(sign)? { Ok(()) } else { Err(Outside) }
+    }
+
+    /// `a ? b : c` and all that binds tighter.
+    fn expression(&mut self, depth: usize) -> Result<Node, Outside> {
+        if depth > DEPTH_MAX {
+            return Err(Outside);
+        }
+        let test = self.coalesce(depth)?;
+        if !self.takes("?")? {
+            return Ok(test);
+        }
+        let then = self.expression(depth + 1)?;
+        self.expect(":")?;
+        let otherwise = self.expression(depth + 1)?;
+        Ok(Node::Choice(Box::new(test), Box::new(then), Box::new(otherwise)))
+    }
+
+    /// `a ?? b`, which may not be mixed with `&&` and `||` unless in parentheses.
+    fn coalesce(&mut self, depth: usize) -> Result<Node, Outside> {
+        let mut node = self.or(depth)?;
+        if self.token == Token::Sign("??") && matches!(node, Node::And(..) | Node::Or(..)) {
+            // Parentheses leave no trace in the tree: both ways of writing are left to the engine.
+            return Err(Outside);
+        }
+        while self.takes("??")? {
+            let right = self.binary(depth, 0)?;
+            if matches!(self.token, Token::Sign("&&" | "||")) {
+                return Err(Outside);
+            }
+            node = Node::Coalesce(Box::new(node), Box::new(right));
+        }
+        Ok(node)
+    }
+
+    fn or(&mut self, depth: usize) -> Result<Node, Outside> {
+        let mut node = self.and(depth)?;
+        while self.takes("||")? {
+            node = Node::Or(Box::new(node), Box::new(self.and(depth)?));
+        }
+        Ok(node)
+    }
+
+    fn and(&mut self, depth: usize) -> Result<Node, Outside> {
+        let mut node = self.binary(depth, 0)?;
+        while self.takes("&&")? {
+            node = Node::And(Box::new(node), Box::new(self.binary(depth, 0)?));
+        }
+        Ok(node)
+    }
+
+    /// Operators between two values, those of the lowest precedence at level 0.
+    fn binary(&mut self, depth: usize, level: usize) -> Result<Node, Outside> {
+        let Some(operators) = LEVELS.get(level) else { return self.unary(depth) };
+        let mut node = self.binary(depth, level + 1)?;
+        while let Token::Sign(sign) = self.token
+            && let Some((_, operator)) = operators.iter().find(|(written, _)| *written == sign)
+        {
+            self.step()?;
+            let right = self.binary(depth, level + 1)?;
+            node = Node::Binary(*operator, Box::new(node), Box::new(right));
+        }
+        Ok(node)
+    }
+
+    fn unary(&mut self, depth: usize) -> Result<Node, Outside> {
+        if depth > DEPTH_MAX {
+            return Err(Outside);
+        }
+        let wrap: fn(Box<Node>) -> Node = match self.token {
+            Token::Sign("!") => Node::Not,
+            Token::Sign("-") => Node::Negative,
+            Token::Sign("+") => Node::ToNumber,
+            Token::Name("typeof") => Node::TypeOf,
+            _ => return self.chain(depth),
+        };
+        self.step()?;
+        Ok(wrap(Box::new(self.unary(depth + 1)?)))
+    }
+
+    /// A value and the members taken from it.
+    fn chain(&mut self, depth: usize) -> Result<Node, Outside> {
+        let base = self.value(depth)?;
+        let mut links = Vec::new();
+        loop {
+            let optional = self.takes("?.")?;
+            let step = if self.takes("[")? {
+                let element = self.expression(depth + 1)?;
+                self.expect("]")?;
+                match element {
+                    Node::Text(name) => member(name)?,
+                    element => Step::Element(element),
+                }
+            } else if optional || self.takes(".")? {
+                self.dotted(depth)?
+            } else {
+                break;
+            };
+            links.push(Link { step, optional });
+        }
+        if matches!(self.token, Token::Sign("(")) {
+            return Err(Outside);
+        }
+        Ok(if links.is_empty() { base } else { Node::Chain(Box::new(base), links) })
+    }
+
+    /// What stands behind a dot: a member, or one of the methods of texts with its argument.
+    fn dotted(&mut self, depth: usize) -> Result<Step, Outside> {
+        let Token::Name(name) = self.step()? else { return Err(Outside) };
+        if !self.takes("(")? {
+            return member(Text::new(name));
+        }
+        let step = match name {
+            "includes" => Step::Search(Search::Includes, self.expression(depth + 1)?),
+            "startsWith" => Step::Search(Search::StartsWith, self.expression(depth + 1)?),
+            "endsWith" => Step::Search(Search::EndsWith, self.expression(depth + 1)?),
+            "toLowerCase" => Step::Change(Change::ToLowerCase),
+            "toUpperCase" => Step::Change(Change::ToUpperCase),
+            "trim" => Step::Change(Change::Trim),
+            _ => return Err(Outside),
+        };
+        self.expect(")")?;
+        Ok(step)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Node, Outside> {
+        let place = self.place;
+        match self.step()? {
+            Token::Number(number) => Ok(Node::Number(number)),
+            Token::Text(text) => Ok(Node::Text(Text::from(text))),
+            Token::Name(name) => self.named(name, place, depth),
+            Token::Sign("(") => {
+                let node = self.expression(depth + 1)?;
+                self.expect(")")?;
+                Ok(node)
+            }
+            Token::Sign(_) | Token::End => Err(Outside),
+        }
+    }
+
+    fn named(&mut self, name: &str, place: Place, depth: usize) -> Result<Node, Outside> {
+        Ok(match name {
+            "true" => Node::Bool(true),
+            "false" => Node::Bool(false),
+            "null" => Node::Null,
+            "undefined" => Node::Undefined,
+            "NaN" => Node::Number(f64::NAN),
+            "Infinity" => Node::Number(f64::INFINITY),
+            "message" => Node::Message,
+            "context" => Node::Context,
+            "Math" => return self.math(depth),
+            "variables" => {
+                // Only by a name that is written out: then it is known here whether it is declared.
+                self.expect(".")?;
+                let Token::Name(name) = self.token else { return Err(Outside) };
+                let place = self.place;
+                self.step()?;
+                if is_inherited(name) {
+                    return Err(Outside);
+                }
+                self.variable(name, place)
+            }
+            _ if is_reserved(name) || is_offered(name) || is_global(name) => return Err(Outside),
+            _ if is_bare_name(name) => self.variable(name, place),
+            _ => return Err(Outside),
+        })
+    }
+
+    fn variable(&mut self, name: &str, place: Place) -> Node {
+        if let Some(index) = self.names.iter().position(|declared| declared == name) {
+            return Node::Variable(index);
+        }
+        self.undeclared.push((name.to_owned(), place));
+        Node::Undefined
+    }
+
+    fn math(&mut self, depth: usize) -> Result<Node, Outside> {
+        self.expect(".")?;
+        let Token::Name(name) = self.step()? else { return Err(Outside) };
+        let function = MathFunction::named(name).ok_or(Outside)?;
+        self.expect("(")?;
+        let mut arguments = Vec::new();
+        while !self.takes(")")? {
+            arguments.push(self.expression(depth + 1)?);
+            if self.token != Token::Sign(")") {
+                self.expect(",")?;
+            }
+        }
+        if function.takes(arguments.len()) { Ok(Node::Math(function, arguments)) } else { Err(Outside) }
+    }
+}
+
+/// A member by name; what every object inherits is left to the engine.
+fn member(name: Text) -> Result<Step, Outside> {
+    if is_inherited(&name) { Err(Outside) } else { Ok(Step::Member(name)) }
+}
+
+type Level = &'static [(&'static str, BinaryOperator)];
+
+const LEVELS: [Level; 4] = [
+    &[
+        ("===", BinaryOperator::StrictEqual),
+        ("!==", BinaryOperator::StrictUnequal),
+        ("==", BinaryOperator::Equal),
+        ("!=", BinaryOperator::Unequal),
+    ],
+    &[
+        ("<=", BinaryOperator::LessOrEqual),
+        (">=", BinaryOperator::GreaterOrEqual),
+        ("<", BinaryOperator::Less),
+        (">", BinaryOperator::Greater),
+    ],
+    &[("+", BinaryOperator::Add), ("-", BinaryOperator::Subtract)],
+    &[("*", BinaryOperator::Multiply), ("/", BinaryOperator::Divide), ("%", BinaryOperator::Remainder)],
+];
