@@ -83,8 +83,8 @@ impl Publishes {
         ticket
     }
 
-    fn answer(&mut self, ticket: &PublishTicket, reason: ReasonCode) {
-        let Some(place) = ticket.0.checked_sub(self.first_ticket) else {
+    fn answer(&mut self, number: u64, reason: ReasonCode) {
+        let Some(place) = number.checked_sub(self.first_ticket) else {
             return;
         };
         let Some(pending) = self.pending.get_mut(place as usize) else {
@@ -163,8 +163,8 @@ impl Connection {
     /// Answers a QoS 1 or 2 message: it is safe, or it is refused. 3.1.1 cannot be told of a refusal: there the
     /// connection ends instead (its section 3.3.5).
     pub fn handle_published(&mut self, ticket: PublishTicket, reason: ReasonCode) {
-        self.publishes.answer(&ticket, reason);
-        drop(ticket);
+        let PublishTicket(number) = ticket;
+        self.publishes.answer(number, reason);
         self.send_answered();
     }
 

@@ -27,7 +27,7 @@ impl TopicMemory {
         place.topic.as_ref().filter(|topic| topic.as_bytes() == bytes).cloned()
     }
 
-    /// Notes a topic that [`find`](Self::find) did not know; returns the remembered one when it is worth it.
+    /// Notes a topic that [`find`](Self::find) did not know.
     pub(super) fn note(&mut self, topic: &TopicName) {
         if self.places.is_empty() {
             self.places.resize(limits::MQTT_TOPICS_REMEMBERED, Place::default());

@@ -134,8 +134,7 @@ fn check_flags(version: Version, flags: u8) -> Result<(QoS, bool), DecodeError> 
     if flags & RESERVED != 0 {
         return Err(DecodeError::ReservedBits { field: "connect flags" });
     }
-    let qos =
-        QoS::try_from(flags >> 3 & 0b11).map_err(|_| DecodeError::QoS { field: "connect flags", malformed: true })?;
+    let qos = QoS::try_from(flags >> 3 & 0b11).map_err(|_| DecodeError::MessageQoS)?;
     let retain = flags & WILL_RETAIN != 0;
     if flags & WILL == 0 && (qos != QoS::AtMostOnce || retain) {
         return Err(DecodeError::WillFlagsWithoutWill);

@@ -48,8 +48,10 @@ pub enum DecodeError {
     PasswordWithoutUserName,
     #[error("the will's QoS or retain flag is set, but there is no will")]
     WillFlagsWithoutWill,
-    #[error("QoS 3 does not exist")]
-    QoS { field: &'static str, malformed: bool },
+    #[error("QoS 3 does not exist: a message has 0, 1 or 2")]
+    MessageQoS,
+    #[error("QoS 3 does not exist: a subscription has 0, 1 or 2")]
+    SubscriptionQoS,
     #[error("retain handling 3 does not exist")]
     RetainHandling,
     #[error("a shared subscription may not be `no local`")]
@@ -84,7 +86,7 @@ impl DecodeError {
             Self::ReasonNotAllowed { .. }
             | Self::PropertyTwice { .. }
             | Self::PropertyValue { .. }
-            | Self::QoS { malformed: false, .. }
+            | Self::SubscriptionQoS
             | Self::RetainHandling
             | Self::NoLocalShared
             | Self::PacketIdZero

@@ -34,8 +34,8 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// Reads the body. `topic` turns the bytes of a topic that is not empty into a name: a caller that has seen the
-    /// topic before need not check it again.
+    /// Reads the body. `known_topic` may name a topic by its bytes, so that one that was seen before is not checked
+    /// again.
     #[inline]
     pub(crate) fn decode(
         version: Version,
@@ -44,8 +44,7 @@ impl Publish {
         mut known_topic: impl FnMut(&[u8]) -> Option<TopicName>,
     ) -> Result<Self, DecodeError> {
         let (dup, retain) = (flags & 0b1000 != 0, flags & 1 != 0);
-        let qos = QoS::try_from(flags >> 1 & 0b11)
-            .map_err(|_| DecodeError::QoS { field: "flags of PUBLISH", malformed: true })?;
+        let qos = QoS::try_from(flags >> 1 & 0b11).map_err(|_| DecodeError::MessageQoS)?;
         if dup && qos == QoS::AtMostOnce {
             return Err(DecodeError::DuplicateAtMostOnce);
         }

@@ -66,8 +66,7 @@ impl SubscribeOptions {
             return Err(DecodeError::ReservedBits { field: "subscription options" });
         }
         Ok(Self {
-            qos: QoS::try_from(byte & 0b11)
-                .map_err(|_| DecodeError::QoS { field: "subscription options", malformed: false })?,
+            qos: QoS::try_from(byte & 0b11).map_err(|_| DecodeError::SubscriptionQoS)?,
             no_local: byte & NO_LOCAL != 0,
             retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
             retain_handling: match byte >> 4 & 0b11 {
