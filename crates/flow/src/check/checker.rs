@@ -29,6 +29,7 @@ pub struct Checker<'a> {
     variables: &'a [Text],
     problems: &'a mut Vec<Problem>,
     claims: &'a mut Vec<(ModuleId, Claim)>,
+    brakes: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -38,7 +39,7 @@ impl<'a> Checker<'a> {
         problems: &'a mut Vec<Problem>,
         claims: &'a mut Vec<(ModuleId, Claim)>,
     ) -> Self {
-        Self { module, variables, problems, claims }
+        Self { module, variables, problems, claims, brakes: false }
     }
 
     /// The names of the flow's declared variables.
@@ -54,7 +55,22 @@ impl<'a> Checker<'a> {
     /// Reports a problem inside a text, at a line and column counted from 1.
     pub fn problem_at(&mut self, path: &str, position: Option<(u32, u32)>, what: impl ToString, hint: impl ToString) {
         let at = Place::Setting { module: self.module.clone(), path: path.to_owned(), position };
-        self.problems.push(Problem { at, what: what.to_string(), hint: hint.to_string() });
+        self.problems.push(Problem::error(at, what, hint));
+    }
+
+    /// Reports a setting that works but is hardly meant.
+    pub fn warning(&mut self, path: &str, what: impl ToString, hint: impl ToString) {
+        self.problems.push(Problem::warning(Place::setting(self.module, path), what, hint));
+    }
+
+    /// Says that the module passes on later or less than it takes in (a window, a batch, a delay, a filter),
+    /// so that a cycle through it does not run away.
+    pub fn brakes(&mut self) {
+        self.brakes = true;
+    }
+
+    pub(super) fn is_brake(&self) -> bool {
+        self.brakes
     }
 
     /// Says what the module touches.
