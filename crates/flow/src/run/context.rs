@@ -5,6 +5,8 @@ use std::fmt;
 use bytestring::ByteString;
 use message::{FlowId, ModuleId, Object, Text, Value};
 
+use crate::expression::Scope;
+
 /// What all itineraries of one running flow version share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlowContext {
@@ -63,5 +65,20 @@ impl super::Itinerary {
         context.insert("source", Value::from(source));
         context.insert("parameters", Value::from(flow.parameters.clone()));
         Value::from(context)
+    }
+}
+
+/// What the names in a route condition or an expression stand for.
+impl Scope for super::Itinerary {
+    fn message(&self) -> &Value {
+        &self.message
+    }
+
+    fn variables(&self) -> &[Value] {
+        self.variables.as_slice()
+    }
+
+    fn context(&self) -> Value {
+        self.context_value()
     }
 }

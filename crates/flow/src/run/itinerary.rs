@@ -45,6 +45,13 @@ impl Itinerary {
         self
     }
 
+    /// Lets go of the receipt: for what a module keeps beyond the end of the itinerary.
+    #[must_use]
+    pub fn without_receipt(mut self) -> Self {
+        self.receipt = None;
+        self
+    }
+
     /// The same run with another message, for modules that make one message of many or many of one.
     #[must_use]
     pub fn with_message(&self, message: Value) -> Self {

@@ -6,6 +6,7 @@ mod figures;
 mod itinerary;
 mod receipt;
 mod variables;
+mod worker;
 
 pub use context::{FlowContext, ItineraryId, Source};
 pub use emitter::Emitter;
@@ -13,3 +14,4 @@ pub use figures::{ConnectionFigures, FlowFigures, Histogram, ModuleFigures};
 pub use itinerary::Itinerary;
 pub use receipt::{Outcome, Receipt};
 pub use variables::{VariableError, VariableNames, Variables};
+pub use worker::{Halt, Progress, Worker, WorkerError};

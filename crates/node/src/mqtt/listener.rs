@@ -1,4 +1,4 @@
-//! Accepts MQTT connections over TCP.
+//! Accepts MQTT connections over TCP and deals them out to the threads that serve them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::Mqtt;
 use super::drive::drive;
+use super::io_threads::IoThreads;
 
 /// A bound listener that does not accept yet.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl MqttListener {
 }
 
 /// Accepts connections until `stopping` becomes true, then waits until all clients have been told.
-pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut stopping: watch::Receiver<bool>) {
+pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut threads: IoThreads, mut stopping: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::MQTT_CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -43,7 +44,7 @@ pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut stopping: watch::Re
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
-            Ok((stream, _)) => accept(&mqtt, &places, stream, &stopping),
+            Ok((stream, _)) => accept(&mqtt, &places, stream, &mut threads, &stopping),
             Err(error) => {
                 // Out of file descriptors, mostly: those who are connected go on, and some will leave.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -56,20 +57,34 @@ pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut stopping: watch::Re
     let _ = tokio::time::timeout(Duration::from_secs(2), places.acquire_many(all)).await;
 }
 
-fn accept(mqtt: &Arc<Mqtt>, places: &Arc<Semaphore>, stream: TcpStream, stopping: &watch::Receiver<bool>) {
+fn accept(
+    mqtt: &Arc<Mqtt>,
+    places: &Arc<Semaphore>,
+    stream: TcpStream,
+    threads: &mut IoThreads,
+    stopping: &watch::Receiver<bool>,
+) {
     let Ok(place) = Arc::clone(places).try_acquire_owned() else {
         mqtt.figures.refused.fetch_add(1, Ordering::Relaxed);
         return;
     };
-    if let Err(error) = stream.set_nodelay(true) {
-        // The client has gone already, mostly; its connection ends with the first read.
-        tracing::debug!(%error, "a connection keeps its delay");
-    }
+    // Each thread waits for its own sockets: the stream leaves this one's.
+    let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return;
+        }
+    };
     let (mqtt, stopping) = (Arc::clone(mqtt), stopping.clone());
-    mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
-    mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(async move {
-        drive(Arc::clone(&mqtt), stream, stopping).await;
+    threads.next().spawn(async move {
+        mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
+        mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
+        match TcpStream::from_std(stream) {
+            Ok(stream) => drive(Arc::clone(&mqtt), stream, stopping).await,
+            Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        }
         mqtt.figures.open.fetch_sub(1, Ordering::Relaxed);
         drop(place);
     });

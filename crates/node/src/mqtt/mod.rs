@@ -5,12 +5,14 @@ mod client;
 mod deliveries;
 mod drive;
 mod handshake;
+mod io_threads;
 mod listener;
 mod publishes;
 mod subscriptions;
 mod timers;
 
 pub use client::Client;
+pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use timers::run_timers;
 

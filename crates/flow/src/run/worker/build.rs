@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use message::{ModuleId, Now};
 
@@ -10,10 +11,11 @@ use super::route::{Arrow, Outputs};
 use super::waiting::WaitingModule;
 use super::{Closing, Delayed, Work, Worker, WorkingModule};
 use crate::build::BuildContext;
+use crate::expression::Condition;
 use crate::module::Built;
 use crate::plan::{Plan, PlannedConnection, PlannedModule};
 use crate::run::Emitter;
-use crate::script::{Condition, ScriptEngine};
+use crate::script::ScriptEngine;
 use crate::services::Services;
 
 /// Why a plan cannot be brought to work: the module, and what it says.
@@ -26,7 +28,14 @@ pub struct WorkerError {
 
 impl Worker {
     /// Builds every module of the plan. Whatever subscribes or opens in here becomes live when the node says so.
-    pub fn build(plan: &Plan, services: &Services, scripts: &Rc<ScriptEngine>, now: Now) -> Result<Self, WorkerError> {
+    /// Once `cancelled` is set, whatever is still under way comes to nothing.
+    pub fn build(
+        plan: &Plan,
+        services: &Services,
+        scripts: &Rc<ScriptEngine>,
+        cancelled: Arc<AtomicBool>,
+        now: Now,
+    ) -> Result<Self, WorkerError> {
         let mut modules = Vec::with_capacity(plan.modules.len());
         for planned in &plan.modules {
             let module = build_module(plan, planned, services, scripts, now)
@@ -45,6 +54,8 @@ impl Worker {
             halted: None,
             halt_on_error: plan.flow.options.halt_on_error,
             closing: Closing::No,
+            cancelled,
+            at_work: None,
             branches: 0,
             walks: 0,
             arrivals: Vec::new(),

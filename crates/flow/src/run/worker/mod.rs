@@ -11,9 +11,10 @@ mod walk;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use message::{Moment, Now, limits};
+use message::{ModuleId, Moment, Now, limits};
 
 pub use build::WorkerError;
 use failure::Delayed;
@@ -41,6 +42,9 @@ pub struct Worker {
     halted: Option<Halt>,
     halt_on_error: bool,
     closing: Closing,
+    cancelled: Arc<AtomicBool>,
+    /// The module whose turn it is, to be named when it panics.
+    at_work: Option<usize>,
     /// Numbers branches; unique within the run, and so within each itinerary.
     branches: u32,
     walks: u64,
@@ -51,7 +55,7 @@ pub struct Worker {
 
 /// One module at work.
 struct WorkingModule {
-    id: message::ModuleId,
+    id: ModuleId,
     work: Work,
     outputs: Outputs,
     retry: RetrySpec,
@@ -138,6 +142,11 @@ impl Worker {
         }
     }
 
+    /// The module that was at work when a poll panicked.
+    pub fn at_work(&self) -> Option<&ModuleId> {
+        self.modules.get(self.at_work?).map(|module| &module.id)
+    }
+
     /// Itineraries that have begun but whose walk has not: what a worker that takes over after a crash goes on with.
     pub fn into_unwalked(self) -> Vec<(usize, Itinerary)> {
         self.entrance.into()
@@ -183,6 +192,7 @@ impl Worker {
             if room == 0 {
                 continue;
             }
+            self.at_work = Some(place);
             inbound.poll_arrivals(cx, now, room.min(limits::FLOW_BATCH_ITINERARIES_MAX), &mut self.arrivals);
             add(&module.figures.messages_in, self.arrivals.len() as u64);
             add(&self.figures.begun, self.arrivals.len() as u64);
@@ -192,7 +202,7 @@ impl Worker {
             }
         }
         self.drop_what_does_not_fit(max);
-        self.figures.queued.store(self.entrance.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        self.figures.queued.store(self.entrance.len() as u64, Ordering::Relaxed);
     }
 
     fn drop_what_does_not_fit(&mut self, max: usize) {
@@ -248,6 +258,7 @@ impl Worker {
             let Some(module) = self.modules.get_mut(place) else { break };
             let Work::Step(step) = &mut module.work else { continue };
             if step.poll_timeout().is_some_and(|due| due <= now.moment) {
+                self.at_work = Some(place);
                 step.handle_timeout(now, &mut self.emitter);
                 worked = true;
                 self.pass_on_emitted(place);
@@ -266,6 +277,7 @@ impl Worker {
     fn flush(&mut self, now: Now) {
         for place in 0..self.modules.len() {
             if let Some(WorkingModule { work: Work::Step(step), .. }) = self.modules.get_mut(place) {
+                self.at_work = Some(place);
                 step.drain(now, &mut self.emitter);
                 self.pass_on_emitted(place);
                 self.walk(now, None);
@@ -278,8 +290,9 @@ impl Worker {
         let mut worked = false;
         for place in 0..self.modules.len() {
             while let Some(WorkingModule { work: Work::Waiting(waiting), figures, .. }) = self.modules.get_mut(place) {
+                self.at_work = Some(place);
                 let finished = waiting.poll_finished(cx, now);
-                figures.queued.store(waiting.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                figures.queued.store(waiting.len() as u64, Ordering::Relaxed);
                 let Poll::Ready((result, span)) = finished else { break };
                 figures.latency.record(span);
                 worked = true;
@@ -301,6 +314,9 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("flow", &self.context.flow).field("version", &self.context.version).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("flow", &self.context.flow)
+            .field("version", &self.context.version)
+            .finish_non_exhaustive()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::expression::Condition;
 use crate::run::figures::add;
 use crate::run::{ConnectionFigures, Itinerary};
-use crate::script::Condition;
 use crate::services::LogLevel;
 
 use super::Worker;
@@ -67,7 +67,10 @@ impl Worker {
                     Ok(taken) => taken,
                     Err(error) => {
                         add(&arrow.figures.faults, 1);
-                        let what = format!("the route condition of the connection to `{}` failed: {error}", target(&self.modules, arrow.to));
+                        let what = format!(
+                            "the route condition of the connection to `{}` failed: {error}",
+                            target(&self.modules, arrow.to)
+                        );
                         module.figures.record_error(&what);
                         let now = current.started();
                         self.services.debug.log(now, &module.id, LogLevel::Warn, &what);

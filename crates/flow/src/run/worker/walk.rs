@@ -1,5 +1,7 @@
 //! The walk of one itinerary through the graph: depth first, branch by branch, without a task or a channel in between.
 
+use std::sync::atomic::Ordering;
+
 use message::{Now, limits};
 
 use super::{Work, Worker};
@@ -11,7 +13,7 @@ impl Worker {
     /// Walks until every branch on the stack has ended or waits. With a `clock` each step is timed.
     pub(super) fn walk(&mut self, now: Now, clock: Option<&dyn Fn() -> Now>) {
         while let Some((place, itinerary)) = self.stack.pop() {
-            if self.halted.is_some() {
+            if self.halted.is_some() || self.cancelled.load(Ordering::Relaxed) {
                 super::failure::end_failed(&itinerary);
                 continue;
             }
@@ -32,10 +34,14 @@ impl Worker {
 
     fn step(&mut self, now: Now, place: usize, mut itinerary: Itinerary) {
         let steps = itinerary.take_step();
+        self.at_work = Some(place);
         let Some(module) = self.modules.get_mut(place) else { return };
         add(&module.figures.messages_in, 1);
         if steps > limits::ITINERARY_STEPS_MAX as u32 {
-            let what = format!("the itinerary has taken {} steps: look for a cycle that never ends", limits::ITINERARY_STEPS_MAX);
+            let what = format!(
+                "the itinerary has taken {} steps: look for a cycle that never ends",
+                limits::ITINERARY_STEPS_MAX
+            );
             self.end_with_fault(now, place, &itinerary, &what);
             return;
         }
