@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use message::{Now, limits};
+use message::Now;
 use parking_lot::Mutex;
 
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Heir, Mailbox, MailboxOptions, Succession};
 use crate::router::{Change, Router};
-use crate::subscription::{RetainHandling, SubscriberId, Subscription};
+use crate::subscription::{SubscriberId, Subscription};
 
 /// A mailbox with subscriptions. It may be shared: one thread drains while another changes the subscriptions.
 #[derive(Debug)]
@@ -138,24 +138,19 @@ pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joini
     for (subscriber, subscriptions) in leaving.iter().zip(&left) {
         subscriber.hand_over(subscriptions, &left, &joining);
     }
-    let wants_retained = |subscription: &Subscription| {
-        subscription.options.retain_handling != RetainHandling::Never && subscription.filter.share_group().is_none()
-    };
     let changes = || {
         let leave = leaving.iter().zip(&left).flat_map(|(subscriber, left)| unsubscribes(subscriber.id(), left));
         leave.chain(joining.iter().flat_map(|(subscriber, subscriptions)| subscribes(subscriber, subscriptions)))
     };
     let gone: usize = left.iter().map(Vec::len).sum();
-    if joining.iter().any(|(_, subscriptions)| subscriptions.iter().any(wants_retained)) {
+    if joining.iter().any(|(_, subscriptions)| subscriptions.iter().any(Subscription::may_want_retained)) {
         let (existed, retained) = router.apply_and_look(changes());
         let mut existed = existed.into_iter().skip(gone);
         for (subscriber, subscriptions) in &joining {
             for subscription in subscriptions {
                 let had = existed.next().unwrap_or(false) || left.iter().any(|left| holds(left, subscription));
-                let wanted = wants_retained(subscription)
-                    && !(had && subscription.options.retain_handling == RetainHandling::IfNew);
-                if wanted && subscriber.mailbox.replay_len() <= limits::RETAINED_MESSAGES_MAX {
-                    subscriber.mailbox.replay(router.replay(now, &retained, subscription));
+                if subscription.wants_retained(had) {
+                    router.replay(now, &retained, subscription, &subscriber.mailbox);
                 }
             }
         }

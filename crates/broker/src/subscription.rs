@@ -16,6 +16,18 @@ pub struct Subscription {
     pub options: SubscribeOptions,
 }
 
+impl Subscription {
+    /// Whether subscribing may bring retained messages; a shared subscription never does (MQTT 5.0 section 4.8.2).
+    pub(crate) fn may_want_retained(&self) -> bool {
+        self.options.retain_handling != RetainHandling::Never && self.filter.share_group().is_none()
+    }
+
+    /// Whether it brings them to a subscriber that had this subscription before, or not.
+    pub(crate) fn wants_retained(&self, existed: bool) -> bool {
+        self.may_want_retained() && !(existed && self.options.retain_handling == RetainHandling::IfNew)
+    }
+}
+
 /// How a subscriber wants what its filter matches (MQTT 5.0 section 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SubscribeOptions {

@@ -68,7 +68,7 @@ pub const MAILBOX_OVERSHOOT_MESSAGES_MAX: usize = 65_536;
 /// Bytes that a mailbox takes beyond its limit while its publishers are asked to wait.
 pub const MAILBOX_OVERSHOOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Topics whose routes one publisher keeps: a gateway's tags, at about 150 bytes each.
-pub const ROUTE_CACHE_TOPICS_MAX: usize = 1024;
+pub const ROUTE_CACHE_TOPICS_MAX: usize = 4096;
 /// Subscribers in all routes that one publisher keeps, at about 50 bytes each.
 pub const ROUTE_CACHE_TARGETS_MAX: usize = 65_536;
 /// Up to here a message that is kept long is copied, so that it does not keep a whole read buffer alive.
@@ -173,6 +173,8 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const HTTP_HEADERS_MAX: usize = 100;
 /// How long a client may take to send the head of a request; also how long an idle connection is kept.
 pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a client may take to send the body of a request to an endpoint of a flow.
+pub const HTTP_BODY_DEADLINE: Duration = Duration::from_secs(60);
 /// HTTP connections of one listener at one time; a browser opens six.
 pub const HTTP_CONNECTIONS_MAX: usize = 1_000;
 /// How long one request to the API may take, its body included.

@@ -7,7 +7,7 @@ use message::{Bytes, Moment, Publication, QoS, Timestamp, TopicFilter, TopicName
 use super::*;
 use crate::mailbox::{Overflow, Pushed};
 use crate::router::RouterOptions;
-use crate::subscription::SubscribeOptions;
+use crate::subscription::{RetainHandling, SubscribeOptions};
 
 fn now() -> Now {
     Now { moment: Moment::default(), wall: Timestamp::default() }

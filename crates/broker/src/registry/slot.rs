@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use message::{ClientId, Moment, Publication};
+use message::{ClientId, Moment};
 
 use super::Connect;
-use super::claim::{Cell, Connected, Superseded};
+use super::claim::Cell;
 use super::lease::Held;
 use crate::mailbox::Mailbox;
 use crate::session::{Ending, SessionState, Will};
@@ -44,17 +44,7 @@ pub(super) struct Left {
     pub(super) ending: Ending,
 }
 
-/// What is to be done once the registry's lock is free, in this order: each may wake someone who calls back.
-#[derive(Default)]
-pub(super) struct Aftermath {
-    pub(super) ended: Vec<(Arc<Mailbox>, SessionState)>,
-    pub(super) alone: Vec<(Arc<Mailbox>, Vec<crate::delivery::Delivery>)>,
-    pub(super) wills: Vec<Publication>,
-    pub(super) revoked: Vec<Held>,
-    pub(super) answers: Vec<(Arc<Cell>, Result<Connected, Superseded>)>,
-}
-
-/// The earliest thing that happens to a parked session by itself.
+/// Something that happens to a parked session by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timer {
     pub(super) at: Moment,

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::counters::{Counters, Figures, Tally};
 use crate::delivery::{Delivery, DropReason};
-use crate::mailbox::{Mailbox, MailboxOptions};
+use crate::mailbox::{Mailbox, MailboxOptions, Pushed};
 use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
 use crate::tree::{Binding, Tree};
@@ -202,8 +202,12 @@ impl Router {
         (self.apply(changes), self.retained.topics())
     }
 
-    /// Turns the retained messages that a new subscription matches into deliveries.
-    pub(crate) fn replay(&self, now: Now, topics: &RetainedTopics, subscription: &Subscription) -> Vec<Delivery> {
+    /// Puts the retained messages that a new subscription matches into its subscriber's mailbox.
+    pub(crate) fn replay(&self, now: Now, topics: &RetainedTopics, subscription: &Subscription, mailbox: &Mailbox) {
+        // Who subscribes again and again without reading gets no more than the store may hold.
+        if mailbox.replay_len() > limits::RETAINED_MESSAGES_MAX {
+            return;
+        }
         let options = &subscription.options;
         let mut found = Vec::new();
         topics.for_each_match(&subscription.filter, &self.hasher, &mut |publication| {
@@ -218,7 +222,7 @@ impl Router {
                 });
             }
         });
-        found
+        mailbox.replay(found);
     }
 
     /// Gives what one member of shared subscriptions did not deliver to another member.
@@ -233,7 +237,7 @@ impl Router {
                 identifiers: member.grant.identifiers.clone(),
                 ..delivery
             };
-            if let crate::mailbox::Pushed::Dropped(reason) = member.mailbox.push(taken_over) {
+            if let Pushed::Dropped(reason) = member.mailbox.push(taken_over) {
                 tally.dropped(reason, 1);
             }
         }

@@ -18,7 +18,7 @@ use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::Mailbox;
 use crate::registry::Lease;
 use crate::router::{Change, Router};
-use crate::subscription::{RetainHandling, SubscribeOptions, SubscriberId, Subscription};
+use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
 pub use inbound::InboundSlots;
 pub use outgoing::{Outgoing, Slot};
 pub use will::{Ending, SessionExpiry, Will};
@@ -131,20 +131,14 @@ impl Session {
             filter,
             options: *options,
         });
-        let wants_retained = |subscription: &Subscription| {
-            subscription.options.retain_handling != RetainHandling::Never && subscription.filter.share_group().is_none()
-        };
-        if !accepted.iter().any(wants_retained) {
+        if !accepted.iter().any(Subscription::may_want_retained) {
             self.router.apply(changes);
             return;
         }
         let (existed, retained) = self.router.apply_and_look(changes);
         for (subscription, existed) in accepted.iter().zip(existed) {
-            let wanted = wants_retained(subscription)
-                && !(existed && subscription.options.retain_handling == RetainHandling::IfNew);
-            // A client that subscribes again and again without reading gets no more than the store holds.
-            if wanted && self.mailbox.replay_len() <= limits::RETAINED_MESSAGES_MAX {
-                self.mailbox.replay(self.router.replay(now, &retained, subscription));
+            if subscription.wants_retained(existed) {
+                self.router.replay(now, &retained, subscription, &self.mailbox);
             }
         }
     }
@@ -212,7 +206,8 @@ impl Session {
     }
 
     /// The client has a QoS 1 message (PUBACK), has finished with a QoS 2 one (PUBCOMP), or refused either (a reason
-    /// code of 0x80 or more): its slot is free again.
+    /// code of 0x80 or more), or it cannot be sent at all as the client takes no packet of that size: its slot is free
+    /// again.
     pub fn handle_delivered(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
         self.state.window.complete(slot)
     }

@@ -22,6 +22,10 @@ pub(crate) struct Binding {
     pub(crate) options: SubscribeOptions,
 }
 
+/// Space to begin with when matching; more is taken when needed.
+const LEVELS_USUAL: usize = 12;
+const FILTERS_USUAL: usize = 16;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: Arc<Node>,
@@ -59,8 +63,9 @@ impl Tree {
 
     /// Everyone whom a message to `topic` reaches.
     pub(crate) fn route(&self, topic: &TopicName) -> Route {
-        let levels: Vec<(&str, u64)> = topic.levels().map(|level| (level, self.hasher.hash_one(level))).collect();
-        let mut found = Vec::new();
+        let mut levels = Vec::with_capacity(LEVELS_USUAL);
+        levels.extend(topic.levels().map(|level| (level, self.hasher.hash_one(level))));
+        let mut found = Vec::with_capacity(FILTERS_USUAL);
         self.root.collect(&levels, topic.is_reserved(), &mut found);
         Route::of(&found)
     }

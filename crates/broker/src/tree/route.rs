@@ -59,7 +59,7 @@ impl Route {
     }
 
     pub(super) fn of(found: &[&Subscribers]) -> Self {
-        let mut route = Self::nowhere();
+        let mut route = Self { targets: Vec::with_capacity(found.len()), groups: Vec::new() };
         for subscribers in found {
             subscribers.direct.for_each(&mut |_, binding| route.targets.push(Target::of(binding)));
             subscribers.groups.for_each(&mut |_, members| route.groups.push(Group::of(members)));

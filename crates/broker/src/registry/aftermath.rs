@@ -1,0 +1,50 @@
+//! What a decision of the registry entails outside of it.
+
+use std::sync::Arc;
+
+use message::Publication;
+
+use super::Sessions;
+use super::claim::{Cell, Connected, Superseded};
+use super::lease::Held;
+use crate::delivery::Delivery;
+use crate::mailbox::Mailbox;
+use crate::router::Change;
+use crate::session::SessionState;
+
+/// What is to be done once the registry's lock is free, in this order: each may wake someone who calls back.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    pub(super) ended: Vec<(Arc<Mailbox>, SessionState)>,
+    pub(super) alone: Vec<(Arc<Mailbox>, Vec<Delivery>)>,
+    pub(super) wills: Vec<Publication>,
+    pub(super) revoked: Vec<Held>,
+    pub(super) answers: Vec<(Arc<Cell>, Result<Connected, Superseded>)>,
+}
+
+impl Aftermath {
+    /// Does it all. The registry's lock must be free.
+    pub(super) fn finish(self, sessions: &Sessions) {
+        for (mailbox, mut state) in self.ended {
+            let subscriber = mailbox.id();
+            let filters = state.subscriptions.keys();
+            sessions.router.apply(filters.map(|filter| Change::Unsubscribe { subscriber, filter }));
+            let mut left = state.abandon();
+            left.extend(mailbox.close(Arc::default()));
+            sessions.router.pass_on(left, Some(subscriber), &sessions.tally);
+        }
+        for (mailbox, shared) in self.alone {
+            let mut shared = shared;
+            shared.extend(mailbox.take_shared(None));
+            sessions.router.pass_on(shared, None, &sessions.tally);
+        }
+        for will in self.wills {
+            // A will has no publisher left that could wait.
+            drop(sessions.router.publish(will, None, &mut sessions.cache.lock()));
+        }
+        self.revoked.iter().for_each(Held::revoke);
+        for (cell, answer) in self.answers {
+            cell.answer(answer);
+        }
+    }
+}
