@@ -9,6 +9,31 @@
 //!   version's join in one step.
 //! - Whoever lets someone in from outside asks [`Access`] first.
 //!
+//! ```
+//! use broker::{LocalSubscriber, MailboxOptions, Overflow, Router, RouterOptions, SubscribeOptions, Subscription};
+//! use message::{Bytes, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = Now { moment: Moment::default(), wall: Timestamp::default() };
+//! let router = Router::new(RouterOptions::new(42));
+//!
+//! let flow = LocalSubscriber::open(&router, MailboxOptions::for_flow(100, Overflow::Wait));
+//! let options = SubscribeOptions { qos: QoS::AtLeastOnce, ..SubscribeOptions::default() };
+//! flow.subscribe(now, vec![Subscription { filter: TopicFilter::parse("plc/+/temperature")?, options }]);
+//!
+//! let mut cache = router.route_cache();
+//! let topic = TopicName::parse("plc/line1/temperature")?;
+//! let message = Publication::new(topic, Bytes::from_static(b"31.5"), QoS::AtLeastOnce, now.wall);
+//! let routed = router.publish(message, None, &mut cache);
+//! assert!(routed.matched() == 1 && routed.is_settled());
+//!
+//! let mut batch = std::collections::VecDeque::new();
+//! flow.drain(now, &mut batch, 64);
+//! assert_eq!(&*batch[0].publication.payload, b"31.5");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Two timers want to be called: [`Sessions::handle_timeout`] and [`Router::handle_timeout`]. All wakers are called
 //! on the thread that caused it and must not call back into this crate.
 

@@ -55,6 +55,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// `sessions_max` counts connected clients and sessions that wait for theirs.
     pub fn new(router: &Arc<Router>, sessions_max: usize) -> Arc<Self> {
         Arc::new(Self {
             router: Arc::clone(router),
