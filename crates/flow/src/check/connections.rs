@@ -3,9 +3,9 @@
 
 use message::ModuleId;
 
-use super::inspection::{Findings, Inspection};
+use super::inspection::{Findings, InspectedModule, Inspection};
 use super::{Place, Problem, nearest};
-use crate::model::Connection;
+use crate::model::{Connection, PortName};
 
 pub(super) fn check(inspection: &Inspection<'_>, findings: &mut Findings) {
     let connections = &inspection.flow.connections;
@@ -13,8 +13,11 @@ pub(super) fn check(inspection: &Inspection<'_>, findings: &mut Findings) {
         let at = || Place::connection(index, connection);
         for end in [&connection.from, &connection.to] {
             if !inspection.modules.contains_key(end) {
-                let hint =
-                    nearest::hint(end.as_str(), inspection.modules.keys().map(|id| id.as_str()), "add the module");
+                let hint = nearest::hint(
+                    end.as_str(),
+                    inspection.modules.keys().copied().map(ModuleId::as_str),
+                    "add the module",
+                );
                 findings.push(Problem::error(at(), format!("there is no module `{end}`"), hint));
             }
         }
@@ -42,9 +45,9 @@ fn check_port(
     findings: &mut Findings,
 ) {
     // Without good settings the outputs are unknown, and the settings are what is reported.
-    let Some(ports) = inspection.modules.get(from).and_then(|module| module.ports()) else { return };
+    let Some(ports) = inspection.modules.get(from).and_then(InspectedModule::ports) else { return };
     if port != Connection::ERROR && !ports.iter().any(|known| known == port) {
-        let known = ports.iter().map(|port| port.as_str()).chain([Connection::ERROR]);
+        let known = ports.iter().map(PortName::as_str).chain([Connection::ERROR]);
         let hint = nearest::hint(port, known, "leave `port` out");
         findings.push(Problem::error(at(), format!("module `{from}` has no output `{port}`"), hint));
     }

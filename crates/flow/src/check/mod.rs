@@ -25,7 +25,7 @@ mod templates;
 mod variables;
 
 #[cfg(test)]
-mod test_catalog;
+pub(crate) mod test_catalog;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +36,7 @@ pub use conflicts::{FlowClaims, conflicts};
 pub use parameters::{SubstituteError, resolve_parameters, substitute};
 pub use problem::{Place, Problem, Severity};
 
+pub(crate) use endpoints::{trim_path, verbs_meet};
 pub(crate) use json_path::remove_from_json;
 pub(crate) use overlap::overlap;
 pub(crate) use serde_words::explain;
