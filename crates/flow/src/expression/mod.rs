@@ -5,6 +5,8 @@
 
 mod check;
 mod condition;
+#[cfg(test)]
+mod differential;
 mod evaluate;
 mod names;
 mod number_text;

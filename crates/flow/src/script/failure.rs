@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use rquickjs::{Coerced, Ctx, Exception};
+use rquickjs::{Coerced, Ctx, Exception, Value as JsValue};
 
+use super::engine::ScriptLimits;
 use super::heartbeat::Deadline;
 use super::wrapping;
 use crate::expression::Place;
@@ -59,38 +60,35 @@ impl From<RunError> for Failure {
 
 impl Failure {
     /// Takes the exception from the engine and says what it means.
-    pub(super) fn explain(self, ctx: &Ctx<'_>, deadline: &Deadline, limits: &super::ScriptLimits) -> RunError {
+    pub(super) fn explain(self, ctx: &Ctx<'_>, deadline: &Deadline, limits: &ScriptLimits) -> RunError {
         let thrown = ctx.catch();
-        if deadline.has_stopped() {
-            return RunError::TimedOut { limit: limits.time };
-        }
         let error = match self {
-            Self::Run(error) => return error,
-            Self::Js(error) => error,
+            Self::Run(error) => error,
+            Self::Js(error) if !error.is_exception() => RunError::Engine { what: error.to_string() },
+            Self::Js(_) => read(&thrown, limits),
         };
-        if !error.is_exception() {
-            return RunError::Engine { what: error.to_string() };
-        }
-        let Some(exception) = thrown.as_object().cloned().and_then(Exception::from_object) else {
-            // With the heap full, not even an error can be made.
-            if thrown.is_null() || thrown.is_undefined() {
-                return RunError::HeapFull { limit_bytes: limits.heap_bytes };
-            }
-            let what =
-                thrown.get::<Coerced<String>>().map_or_else(|_| "an unprintable value".to_owned(), |text| text.0);
-            let _unprintable = ctx.catch();
-            return RunError::Threw { what: format!("threw {}", shortened(&what)), at: None };
-        };
-        let message = exception.message().unwrap_or_default();
-        let name =
-            exception.get::<_, Option<Coerced<String>>>("name").ok().flatten().map_or_else(String::new, |name| name.0);
-        let at = exception.stack().and_then(|stack| wrapping::place_in_stack(&stack));
+        // Reading an exception may run what the script put into it, and leave another behind.
         let _left = ctx.catch();
-        if name == "InternalError" && message == "out of memory" {
-            return RunError::HeapFull { limit_bytes: limits.heap_bytes };
-        }
-        RunError::Threw { what: shortened(&format!("{name}: {message}")), at }
+        if deadline.has_stopped() { RunError::TimedOut { limit: limits.time } } else { error }
     }
+}
+
+fn read(thrown: &JsValue<'_>, limits: &ScriptLimits) -> RunError {
+    let text = |value: &JsValue<'_>| value.get::<Coerced<String>>().map_or_else(|_| String::new(), |text| text.0);
+    // With the heap full, not even an error can be made.
+    if thrown.is_null() {
+        return RunError::HeapFull { limit_bytes: limits.heap_bytes };
+    }
+    let Some(exception) = thrown.as_object().cloned().and_then(Exception::from_object) else {
+        return RunError::Threw { what: shortened(&format!("threw {}", text(thrown))), at: None };
+    };
+    let message = exception.message().unwrap_or_default();
+    let name = exception.get::<_, JsValue<'_>>("name").map(|name| text(&name)).unwrap_or_default();
+    if name == "InternalError" && message == "out of memory" {
+        return RunError::HeapFull { limit_bytes: limits.heap_bytes };
+    }
+    let at = exception.stack().and_then(|stack| wrapping::place_in_stack(&stack));
+    RunError::Threw { what: shortened(&format!("{name}: {message}")), at }
 }
 
 fn shortened(text: &str) -> String {

@@ -41,7 +41,7 @@ pub(super) fn into_js<'js>(ctx: &Ctx<'js>, value: &Value) -> Result<JsValue<'js>
             Err(_) => JsValue::new_float(ctx.clone(), *value as f64),
         },
         Value::UInt(value) => JsValue::new_float(ctx.clone(), *value as f64),
-        Value::Float(value) => JsValue::new_number(ctx.clone(), *value),
+        Value::Float(value) => JsValue::new_float(ctx.clone(), *value),
         Value::Time(time) => date(ctx, *time)?,
         Value::Text(text) => JsString::from_str(ctx.clone(), text)?.into_value(),
         Value::Bytes(bytes) => TypedArray::<u8>::new_copy(ctx.clone(), bytes.as_ref())?.into_value(),

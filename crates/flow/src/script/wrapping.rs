@@ -85,6 +85,9 @@ fn mentions_word(source: &str, word: &str) -> bool {
 
 /// A bare expression, as a function of what it mentions.
 pub(super) fn expression(ctx: &Ctx<'_>, source: &str, names: &[Text]) -> Result<Wrapped, SourceProblem> {
+    if source.trim().is_empty() {
+        return Err(SourceProblem::new(START, "the text is empty"));
+    }
     let (parameters, object) = parameters(source, names);
     let text = source.trim_end_matches([';', ' ', '\t', '\r', '\n']);
     let wrapped = Wrapped::try_new(
@@ -101,14 +104,24 @@ pub(super) fn expression(ctx: &Ctx<'_>, source: &str, names: &[Text]) -> Result<
 
 /// A condition: a bare expression, or statements that set `route`.
 pub(super) fn condition(ctx: &Ctx<'_>, source: &str, names: &[Text]) -> Result<Wrapped, SourceProblem> {
-    let as_expression = match expression(ctx, source, names) {
-        Ok(wrapped) if !assigns_route(source) => return Ok(wrapped),
-        Ok(_) => None,
-        Err(problem) => Some(problem),
-    };
-    if !mentions_word(source, "route") {
-        return Err(as_expression.unwrap_or_else(|| SourceProblem::new(START, "sets no route")));
+    let as_expression = expression(ctx, source, names);
+    if source.trim().is_empty() || (as_expression.is_ok() && !assigns_route(source)) {
+        return as_expression;
     }
+    let as_statements = statements(ctx, source, names);
+    if mentions_word(source, "route") {
+        return as_statements;
+    }
+    match as_statements {
+        Ok(_) => {
+            let hint = Some("write an expression, or set it: `var route = message.temperature > 30;`".to_owned());
+            Err(SourceProblem { hint, ..SourceProblem::new(START, "sets no `route`") })
+        }
+        Err(_) => as_expression,
+    }
+}
+
+fn statements(ctx: &Ctx<'_>, source: &str, names: &[Text]) -> Result<Wrapped, SourceProblem> {
     let (parameters, object) = parameters(source, names);
     let head = |more: &str| format!("(function({parameters}{more}){{\"use strict\";{object}");
     let tail = ";return route})";
@@ -197,6 +210,8 @@ fn problem(ctx: &Ctx<'_>, source: &str, error: &rquickjs::Error) -> SourceProble
     };
     let what = exception.message().filter(|what| !what.is_empty()).unwrap_or_else(|| "not valid JavaScript".to_owned());
     let place = exception.stack().and_then(|stack| place_in_stack(&stack)).unwrap_or(START);
+    // What stands behind the text is not the author's.
+    let what = if place > Place::of(source, source.len()) { "unexpected end of the text".to_owned() } else { what };
     SourceProblem::new(place.within(source), what)
 }
 

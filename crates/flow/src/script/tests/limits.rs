@@ -65,7 +65,7 @@ fn a_script_that_fills_the_heap_is_stopped() {
 #[test]
 fn recursion_without_end_fails() {
     check("const f = () => f() + 1; f()", "RangeError: Maximum call stack size exceeded");
-    check("let a = []; for (let i = 0; i < 1e5; i++) a = [a]; JSON.stringify(a)", "RangeError");
+    check("let a = []; for (let i = 0; i < 9000; i++) a = [a]; JSON.stringify(a)", "RangeError");
 }
 
 #[test]

@@ -78,13 +78,16 @@ fn a_failing_script_says_where_and_leaves_all_as_it_was() {
     for (source, expect) in [
         (
             "message.a = 2; alarms = 5;\n  message.x.y = 1;",
-            "TypeError: cannot set property 'y' of undefined at line 2, column 15",
+            "TypeError: cannot set property 'y' of undefined at line 2, column 3",
         ),
-        ("undeclared = 1;", "ReferenceError: 'undeclared' is not defined at line 1, column 12"),
-        ("message.a = undeclared;", "ReferenceError: 'undeclared' is not defined at line 1, column 13"),
-        ("variables.undeclared", "ReferenceError: variable 'undeclared' is not declared: declare it under [variables]"),
+        ("undeclared = 1;", "ReferenceError: undeclared is not defined at line 1, column 1"),
+        ("message.a = undeclared;", "ReferenceError: undeclared is not defined at line 1, column 13"),
+        (
+            "variables.undeclared",
+            "ReferenceError: variable 'undeclared' is not declared: declare it under [variables] at line 1, column 1",
+        ),
         ("throw 'x'", "threw x"),
-        ("await Promise.reject(new RangeError('far'))", "RangeError: far at line 1, column 22"),
+        ("await Promise.reject(new RangeError('far'))", "RangeError: far at line 1, column 26"),
         (
             "await new Promise(() => {})",
             "left a promise that nothing settles: resolve or reject it before the script ends",
@@ -95,13 +98,13 @@ fn a_failing_script_says_where_and_leaves_all_as_it_was() {
             "let a = []; for (let i = 0; i < 60; i++) a = [a, a]; message.a = a",
             "the result is larger than the script's heap of 33554432 bytes",
         ),
-        ("globalThis.x = 1", "TypeError: object is not extensible at line 1, column 14"),
-        ("Math.max = () => 0", "TypeError: 'max' is read-only at line 1, column 10"),
-        ("state = {}", "TypeError: 'state' is read-only at line 1, column 7"),
-        ("eval('1')", "ReferenceError: 'eval' is not defined at line 1, column 1"),
+        ("globalThis.x = 1", "TypeError: object is not extensible at line 1, column 1"),
+        ("Math.max = () => 0", "TypeError: 'max' is read-only at line 1, column 1"),
+        ("state = {}", "TypeError: 'state' is read-only at line 1, column 1"),
+        ("eval('1')", "ReferenceError: eval is not defined at line 1, column 1"),
         (
             "Object.defineProperty(message, 'x', { value: 1 })",
-            "TypeError: object is not extensible at line 1, column 22",
+            "TypeError: object is not extensible at line 1, column 23",
         ),
     ] {
         check(source, r#"{"a":1}"#, expect);

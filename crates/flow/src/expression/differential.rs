@@ -1,0 +1,231 @@
+//! The tree and the engine must agree on every expression of the subset and every message, also on which of them
+//! throw: random ones are tried on both.
+
+use message::{Array, Object, Text, Timestamp, Value};
+use proptest::prelude::*;
+
+use super::operand::number_to_value;
+use super::parse::{Parsed, parse_expression};
+use super::scope::{Evaluation, Scope};
+use crate::script::{ScriptEngine, ScriptLimits};
+
+/// Random messages, each with a few expressions.
+const CASES: u32 = 5_000;
+
+const NAMES: [&str; 2] = ["limit", "label"];
+
+struct Trial {
+    message: Value,
+    variables: Vec<Value>,
+}
+
+impl Scope for Trial {
+    fn message(&self) -> &Value {
+        &self.message
+    }
+
+    fn variables(&self) -> &[Value] {
+        &self.variables
+    }
+
+    fn context(&self) -> Value {
+        [("flow", Value::from("press")), ("version", Value::from(3))].into_iter().collect::<Object>().into()
+    }
+}
+
+/// Texts that look like numbers, texts that sort oddly, and plain ones.
+const TEXTS: [&str; 22] = [
+    "",
+    " ",
+    "0",
+    "-0",
+    "1",
+    "01",
+    " 12 ",
+    "1e3",
+    "1e",
+    "0x10",
+    "Infinity",
+    "inf",
+    "NaN",
+    "a",
+    "B",
+    "abc",
+    "true",
+    "null",
+    "\u{e9}",
+    "\u{1f600}",
+    "\u{ffff}",
+    "\n5\n",
+];
+
+const NUMBERS: [f64; 20] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    30.0,
+    1e21,
+    1e-7,
+    123_456_789_012_345_680_000.0,
+    9_007_199_254_740_993.0,
+    0.1,
+    f64::MAX,
+    5e-324,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+];
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        (-3_i64..100).prop_map(Value::Int),
+        any::<i64>().prop_map(Value::Int),
+        (i64::MAX as u64 + 1..).prop_map(Value::UInt),
+        prop::sample::select(&NUMBERS[..]).prop_map(Value::Float),
+        any::<f64>().prop_map(Value::Float),
+        prop::sample::select(&TEXTS[..]).prop_map(Value::from),
+        (0_i64..10_000_000).prop_map(|millis| Value::Time(Timestamp::from_millis(millis))),
+    ]
+}
+
+const KEYS: [&str; 6] = ["a", "b", "name", "length", "0", "x y"];
+
+fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|values| Value::Array(Array::from(values))),
+            prop::collection::vec((prop::sample::select(&KEYS[..]), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Mostly an object with the members that the expressions ask for.
+fn message() -> impl Strategy<Value = Value> {
+    let object = prop::collection::vec(value(), KEYS.len()).prop_map(|values| KEYS.into_iter().zip(values).collect());
+    prop_oneof![4 => object.prop_map(Value::Object), 1 => value()]
+}
+
+/// A literal as it is written.
+fn literal() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(&["null", "undefined", "true", "false", "NaN", "Infinity", ".5", "5.", "1e3", "0"][..])
+            .prop_map(str::to_owned),
+        (0_u32..50).prop_map(|number| number.to_string()),
+        prop::sample::select(&TEXTS[..]).prop_map(|text| Value::from(text).to_json()),
+        prop::sample::select(&["'a'", "'it\\'s'", "'\\t'"][..]).prop_map(str::to_owned),
+    ]
+}
+
+/// A value and what is taken from it.
+fn chain(element: BoxedStrategy<String>) -> impl Strategy<Value = String> {
+    let link = prop_oneof![
+        6 => prop::sample::select(&[".a", ".b", ".name", ".length", "?.a", "?.b", "['a']", "['x y']", "?.[0]", "[1]"][..])
+            .prop_map(str::to_owned),
+        1 => element.clone().prop_map(|inner| format!("[{inner}]")),
+        1 => prop::sample::select(&[".toLowerCase()", ".toUpperCase()", ".trim()", "?.trim()"][..]).prop_map(str::to_owned),
+        1 => (prop::sample::select(&["includes", "startsWith", "endsWith"][..]), element)
+            .prop_map(|(name, inner)| format!(".{name}({inner})")),
+    ];
+    let linked = |base: &str, links: Vec<String>| format!("{base}{}", links.concat());
+    prop_oneof![
+        3 => literal(),
+        2 => prop::sample::select(&["limit", "label", "variables.limit", "context.flow"][..]).prop_map(str::to_owned),
+        8 => prop::collection::vec(link.clone(), 1..3).prop_map(move |links| linked("message", links)),
+        // A number must not swallow the dot behind it.
+        1 => (literal(), prop::collection::vec(link, 0..3)).prop_map(move |(base, links)| linked(&format!("({base})"), links)),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    chain(literal().boxed()).prop_recursive(4, 24, 3, |inner| {
+        let operator = prop::sample::select(
+            &["===", "!==", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "+", "-", "*", "/", "%"][..],
+        );
+        prop_oneof![
+            5 => (inner.clone(), operator, inner.clone()).prop_map(|(left, sign, right)| format!("{left} {sign} {right}")),
+            2 => (prop::sample::select(&["!", "- ", "+ ", "typeof "][..]), inner.clone())
+                .prop_map(|(sign, inner)| format!("{sign}{inner}")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left}) ?? ({right})")),
+            1 => (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(test, then, otherwise)| format!("({test} ? {then} : {otherwise})")),
+            2 => inner.clone().prop_map(|inner| format!("({inner})")),
+            1 => (prop::sample::select(&["abs", "round", "floor", "ceil"][..]), inner.clone())
+                .prop_map(|(name, inner)| format!("Math.{name}({inner})")),
+            1 => (prop::sample::select(&["min", "max"][..]), prop::collection::vec(inner.clone(), 1..4))
+                .prop_map(|(name, inner)| format!("Math.{name}({})", inner.join(", "))),
+            1 => chain(inner.boxed()),
+        ]
+    })
+}
+
+/// Tells apart what equality does not: NaN is itself, -0 is not 0, `1` is not `1.0`. Within containers, the tree
+/// keeps what the engine cannot hold: numbers are compared as JavaScript sees them.
+fn shown(value: &Value) -> String {
+    format!("{:?}", seen(value))
+}
+
+fn seen(value: &Value) -> Value {
+    match value {
+        Value::Int(_) | Value::UInt(_) | Value::Float(_) => number_to_value(value.as_f64().unwrap()),
+        Value::Array(values) => Value::Array(values.iter().map(seen).collect()),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.clone(), seen(value))).collect::<Object>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// How many of the tried expressions the tree settled.
+fn check(engine: &ScriptEngine, source: &str, trial: &Trial) -> Result<bool, TestCaseError> {
+    let names = NAMES.map(Text::new);
+    let Parsed::Tree(tree) = parse_expression(source, &names) else { return Ok(false) };
+    let function = match engine.compile_expression(source, &names) {
+        Ok(function) => function,
+        Err(problem) => {
+            return Err(TestCaseError::fail(format!("{source}: the tree reads what the engine refuses: {problem}")));
+        }
+    };
+    let evaluation = Evaluation::new(trial);
+    let Some(native) = tree.evaluate(&evaluation) else { return Ok(false) };
+    let (native_true, native) = (native.is_true(), native.into_value());
+    let engine_true = function.is_true(&evaluation);
+    prop_assert_eq!(Ok(native_true), engine_true, "{} on {}", source, trial.message.to_json());
+    let engine_value = function.evaluate(&evaluation).map(|value| shown(&value));
+    prop_assert_eq!(Ok(shown(&native)), engine_value, "{} on {}", source, trial.message.to_json());
+    Ok(true)
+}
+
+#[test]
+fn the_tree_and_the_engine_agree() {
+    let settled = std::cell::Cell::new(0);
+    let engine = std::cell::RefCell::new((ScriptEngine::new(ScriptLimits::default()).unwrap(), 0));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let trials = (prop::collection::vec(expression(), 1..4), message(), scalar(), scalar());
+    runner
+        .run(&trials, |(sources, message, limit, label)| {
+            // Compiled texts stay in their engine: a fresh one now and then keeps the heap small.
+            let mut engine = engine.borrow_mut();
+            engine.1 += 1;
+            if engine.1 % 1_000 == 0 {
+                engine.0 = ScriptEngine::new(ScriptLimits::default()).unwrap();
+            }
+            let trial = Trial { message, variables: vec![limit, label] };
+            for source in sources {
+                settled.set(settled.get() + u32::from(check(&engine.0, &source, &trial)?));
+            }
+            Ok(())
+        })
+        .unwrap();
+    // The test would say nothing if the tree left most cases to the engine.
+    assert!(settled.get() > CASES / 2, "only {} cases were settled by the tree", settled.get());
+}
