@@ -1,0 +1,15 @@
+//! Flows at work on this node: each version on a thread of its own, switched without losing a message, started again
+//! after a crash, given up when it is stuck.
+
+mod attachment;
+mod backoff;
+mod debug;
+mod environment;
+mod host;
+mod pulse;
+mod state;
+mod thread;
+
+pub use debug::DebugEntry;
+pub use host::{FlowHost, HostParts};
+pub use state::{FlowCondition, FlowState, FlowStatus};
