@@ -6,11 +6,15 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod data_dir;
+pub mod endpoints;
+pub mod flows;
 mod http;
+mod library;
 pub mod mqtt;
 #[cfg(test)]
 mod published;
 pub mod run;
+pub mod stores;
 pub mod telemetry;
 
 pub use api::openapi_json;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test shall fail where it stands")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -74,7 +74,7 @@ fn write_until_killed(folder: &Path) {
                     let value = Value::from(key.as_str());
                     let was = tables.key_values().set(&numbers(), &key, &value, None, Timestamp::default()).wait();
                     was.unwrap();
-                    writeln!(std::io::stdout(), "written {key}.").unwrap();
+                    println!("written {key}.");
                 }
             });
         }
