@@ -3,17 +3,23 @@
 
 mod access;
 mod body;
+mod flow;
 mod flow_problem;
+mod graph;
 mod health;
 mod host_guard;
+mod metrics;
+mod module;
 mod openapi;
+mod publish;
 mod setup;
+mod store;
 
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::store::table::Tables;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
@@ -29,6 +35,8 @@ pub(crate) use self::flow_problem::FlowProblem;
 pub use self::openapi::openapi_json;
 use crate::config::Config;
 use crate::http::{Problem, complete_errors};
+use crate::library::FlowLibrary;
+use crate::mqtt::Mqtt;
 use crate::run::Addresses;
 
 /// What the handlers work on; cloning it is cheap.
@@ -41,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) access: Access,
     pub(crate) config: Arc<Config>,
     pub(crate) addresses: Addresses,
+    pub(crate) library: Arc<FlowLibrary>,
+    pub(crate) router: Arc<broker::Router>,
+    pub(crate) mqtt: Arc<Mqtt>,
+    pub(crate) tables: Tables,
     /// All flows that shall run have been started, and the node does not stop.
     pub(crate) ready: AtomicBool,
 }
@@ -77,7 +89,7 @@ pub(crate) fn router(api: &ApiState) -> Router {
         .merge(figures.route_layer(middleware::from_fn_with_state(api.clone(), access::require_token_off_loopback)))
         .merge(guarded.route_layer(middleware::from_fn_with_state(api.clone(), access::require_token)))
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(DefaultBodyLimit::max(api.config.limits.http_body_bytes_max))
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES_MAX))
         .layer(middleware::from_fn(end_in_time))
         .layer(middleware::from_fn_with_state(api.clone(), host_guard::require_known_host))
         .layer(middleware::from_fn(complete_errors))
@@ -96,12 +108,19 @@ fn open_routes() -> OpenApiRouter<ApiState> {
 
 /// Answers without a token when only this machine reaches the listener.
 fn figure_routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(metrics::metrics))
 }
 
 /// Answers with the token alone.
 fn guarded_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .merge(flow::routes())
+        .routes(routes!(module::list))
+        .routes(routes!(graph::graph))
+        .routes(routes!(store::list))
+        .routes(routes!(store::keys))
+        .routes(routes!(store::get, store::put, store::delete))
+        .routes(routes!(publish::publish))
 }
 
 async fn end_in_time(request: Request, next: Next) -> Response {
@@ -112,7 +131,7 @@ async fn end_in_time(request: Request, next: Next) -> Response {
 }
 
 /// Answers one request of the web listener.
-pub(crate) async fn answer<B>(router: Router, _peer: SocketAddr, request: hyper::Request<B>) -> Response
+pub(crate) async fn answer<B>(router: Router, request: hyper::Request<B>) -> Response
 where
     B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,

@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(find("listeners.mqtt.address"), Ok(Kind::Text));
         assert_eq!(find("listeners.mqtt.allow_anonymous_remote"), Ok(Kind::Boolean));
         assert_eq!(find("listeners.web.host_names"), Ok(Kind::List));
-        assert_eq!(find("limits.http_body_bytes_max"), Ok(Kind::Integer { min: 1024, max: 1_073_741_824 }));
+        assert_eq!(find("limits.mqtt_packet_bytes_max"), Ok(Kind::Integer { min: 1024, max: 268_435_455 }));
         assert_eq!(find("log.format"), Ok(Kind::Word(vec!["text".to_owned(), "json".to_owned()])));
         assert_eq!(find("flows.line-1.parameters.line"), Ok(Kind::Any));
         assert_eq!(find("flows.line-1.parameters.map.inner"), Ok(Kind::Any));

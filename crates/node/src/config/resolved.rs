@@ -37,7 +37,8 @@ pub struct Config {
 pub struct NodeSettings {
     /// What people call the node; flows see it as `context.node`.
     pub name: String,
-    /// Threads for connections and HTTP; 0 takes one per processor, at most 4.
+    /// Threads for HTTP and the node itself; MQTT connections and flows have their own. 0 takes one per processor, at
+    /// most 2.
     #[schemars(range(min = 0, max = 64))]
     pub threads: u32,
     /// Seconds that flows may take to finish what they hold when the node is told to stop.
@@ -102,18 +103,12 @@ pub struct Limits {
     /// Bytes of the largest MQTT packet.
     #[schemars(range(min = 1024, max = 268_435_455))]
     pub mqtt_packet_bytes_max: usize,
-    /// MQTT connections at one time.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub mqtt_connections_max: usize,
-    /// Messages that wait for one subscriber.
+    /// Messages that wait for one MQTT client.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub mailbox_messages_max: usize,
-    /// Bytes that wait for one subscriber.
+    /// Bytes that wait for one MQTT client.
     #[schemars(range(min = 65_536, max = 17_179_869_184_u64))]
     pub mailbox_bytes_max: usize,
-    /// Bytes of the body of one HTTP request.
-    #[schemars(range(min = 1024, max = 1_073_741_824))]
-    pub http_body_bytes_max: usize,
 }
 
 /// What the node says about itself.
@@ -186,10 +181,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             mqtt_packet_bytes_max: limits::MQTT_PACKET_BYTES_MAX,
-            mqtt_connections_max: limits::MQTT_CONNECTIONS_MAX,
             mailbox_messages_max: limits::MAILBOX_MESSAGES_MAX,
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
-            http_body_bytes_max: limits::HTTP_BODY_BYTES_MAX,
         }
     }
 }
@@ -201,10 +194,10 @@ impl Default for Log {
 }
 
 impl Config {
-    /// Threads for connections and HTTP, with 0 resolved for a machine with this many processors.
+    /// Threads for HTTP and the node itself, with 0 resolved for a machine with this many processors.
     pub fn threads_on(&self, processors: usize) -> usize {
         match self.node.threads {
-            0 => processors.clamp(1, 4),
+            0 => processors.clamp(1, 2),
             threads => threads as usize,
         }
     }

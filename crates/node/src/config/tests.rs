@@ -75,7 +75,7 @@ fn texts_become_what_their_key_takes() {
     let config = written("")
         .variable("HEADWATER__LISTENERS__MQTT__ALLOW_ANONYMOUS_REMOTE", "true")
         .variable("HEADWATER__LISTENERS__WEB__HOST_NAMES", "edge.example, other.example")
-        .variable("HEADWATER__LIMITS__HTTP_BODY_BYTES_MAX", "1_048_576")
+        .variable("HEADWATER__LIMITS__MQTT_PACKET_BYTES_MAX", "1_048_576")
         .variable("HEADWATER_TOKEN", "belongs to the command line")
         .set("flows_dir", "examples")
         .set("flows.line-1.parameters.line", "line 7")
@@ -84,7 +84,7 @@ fn texts_become_what_their_key_takes() {
         .config();
     assert!(config.listeners.mqtt.allow_anonymous_remote);
     assert_eq!(config.listeners.web.host_names, ["edge.example", "other.example"]);
-    assert_eq!(config.limits.http_body_bytes_max, 1_048_576);
+    assert_eq!(config.limits.mqtt_packet_bytes_max, 1_048_576);
     assert_eq!(config.flows_dir, Some(PathBuf::from("examples")));
     let parameters = serde_json::to_value(&config.flows).unwrap()["line-1"]["parameters"].clone();
     assert_eq!(parameters, serde_json::json!({ "line": "line 7", "limit": 30.5, "tags": { "a": [1, true] } }));

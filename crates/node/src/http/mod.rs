@@ -4,6 +4,6 @@ mod media_type;
 mod problem;
 mod serve;
 
-pub(crate) use media_type::{JSON, is_media_type};
+pub(crate) use media_type::{JSON, TOML, is_media_type};
 pub(crate) use problem::{Problem, complete_errors};
 pub(crate) use serve::{HttpServer, Stop};

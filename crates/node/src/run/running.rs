@@ -1,11 +1,14 @@
 //! A running node, and how it ends.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Addresses;
 use super::notify::{Notice, notify};
 use crate::api::ApiState;
+use crate::config::Config;
 use crate::data_dir::DataDir;
 
 /// A node that runs until it is told to stop.
@@ -14,9 +17,13 @@ pub struct RunningNode {
     pub(super) addresses: Addresses,
     pub(super) setup_link: String,
     pub(super) is_first_start: bool,
+    pub(super) config: Arc<Config>,
     pub(super) api: ApiState,
     pub(super) stop_sender: watch::Sender<bool>,
-    pub(super) tasks: JoinSet<()>,
+    /// The listeners: they end by themselves when told to stop.
+    pub(super) listening: JoinSet<()>,
+    /// What goes on until the node is gone.
+    pub(super) background: JoinSet<()>,
     pub(super) data_dir: DataDir,
 }
 
@@ -36,14 +43,20 @@ impl RunningNode {
         self.is_first_start
     }
 
-    /// Takes nothing new, lets what is under way end within the deadline, and closes everything.
+    /// Takes nothing new, lets flows end what they have begun within the deadline, and closes everything.
     pub async fn stop(mut self) {
         notify(Notice::Stopping);
         tracing::info!("the node stops");
         self.api.set_ready(false);
         self.data_dir.remove_addresses();
+        // The flows go on meanwhile: they owe answers to those who are connected.
         self.stop_sender.send_replace(true);
-        while self.tasks.join_next().await.is_some() {}
+        while self.listening.join_next().await.is_some() {}
+        let drained = tokio::time::timeout(self.config.drain_deadline(), self.api.library.shut_down()).await;
+        if drained.is_err() {
+            tracing::warn!(deadline_s = self.config.node.drain_deadline_s, "flows had not ended what they began");
+        }
+        self.background.shutdown().await;
         tracing::info!("the node has stopped");
     }
 }

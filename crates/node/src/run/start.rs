@@ -1,11 +1,16 @@
-//! Starting a node: data directory, listeners, stores, flows, in this order, so that what is likely to fail fails first
+//! Starting a node: data directory, listeners, tables, flows, in this order, so that what is likely to fail fails first
 //! and nothing runs before all can.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use broker::{MailboxOptions, OpenAccess, Router, RouterOptions, Sessions};
+use flow::Catalog;
+use message::limits;
+use store::table::{Condition, OpenError, Tables};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -15,7 +20,12 @@ use crate::api::{self, Access, ApiState};
 use crate::clock;
 use crate::config::{Config, is_remote};
 use crate::data_dir::{DataDir, DataDirError, random_text};
+use crate::endpoints::{self, EndpointTable};
+use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
+use crate::library::{FlowFolder, FlowLibrary};
+use crate::mqtt::{self, AssignedIds, IoThreads, Mqtt, MqttFigures, MqttListener};
+use crate::stores::NodeStores;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +37,12 @@ pub enum StartError {
         reason(source)
     )]
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Tables(#[from] OpenError),
+    #[error("the system gives no threads for MQTT connections: {0}")]
+    Threads(io::Error),
+    #[error("cannot read the flows that were deployed: {0}")]
+    Flows(String),
 }
 
 fn reason(error: &io::Error) -> String {
@@ -38,38 +54,83 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The listeners, bound and not yet served.
+struct Bound {
+    mqtt: MqttListener,
+    web: TcpListener,
+    endpoints: TcpListener,
+    addresses: Addresses,
+}
+
 /// Starts a node. It is ready when this returns.
 pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let config = Arc::new(config);
     let data_dir = DataDir::open(&config.data_dir)?;
     let (token, is_first_start) = data_dir.admin_token()?;
-    let listeners = &config.listeners;
-    let (mqtt_listener, mqtt) = listen("listeners.mqtt.address", listeners.mqtt.address).await?;
-    let (web_listener, web) = listen("listeners.web.address", listeners.web.address).await?;
-    let (endpoints_listener, endpoints) = listen("listeners.endpoints.address", listeners.endpoints.address).await?;
-    let addresses = Addresses { mqtt, web, endpoints };
-    warn_of_clear_text(web);
+    let bound = bind(&config).await?;
+    let addresses = bound.addresses;
+    let tables = open_tables(data_dir.path())?;
+
+    let router = Router::new(RouterOptions::new(clock::random_u64()));
+    let mqtt = mqtt(&config, &router);
+    let stores = NodeStores::new(tables.key_values());
+    let endpoints = EndpointTable::new();
+    let stores_of_flows = Arc::clone(&stores);
+    let host = FlowHost::start(HostParts {
+        router: Arc::clone(&router),
+        endpoints: Arc::clone(&endpoints),
+        secrets_dir: data_dir.path().join("secrets"),
+        stores: Box::new(move |flow| stores_of_flows.for_flow(flow)),
+    });
+    let library = FlowLibrary::new(tables.flows(), host, catalog(), Arc::clone(&config));
 
     let setup_code = random_text().map_err(DataDirError::Random)?;
-    let setup_link = format!("http://{}/#setup={setup_code}", reachable(web));
-    let (stop_sender, stop) = Stop::new();
-    let mut tasks = JoinSet::new();
+    let setup_link = format!("http://{}/#setup={setup_code}", reachable(addresses.web));
     let api = ApiState::new(api::Inner {
         access: Access::new(token, Some(setup_code), clock::moment()),
         config: Arc::clone(&config),
         addresses,
+        library: Arc::clone(&library),
+        router,
+        mqtt: Arc::clone(&mqtt),
+        tables,
         ready: AtomicBool::new(false),
     });
-    let router = api::router(&api);
-    let handle = move |peer, request| api::answer(router.clone(), peer, request);
-    tasks.spawn(HttpServer { listener: web_listener, name: "web", handle }.run(stop));
-    drop((mqtt_listener, endpoints_listener));
+    let (stop_sender, stop) = Stop::new();
+    let mut listening = JoinSet::new();
+    // Before the flows, so that a probe sees the node live while they start.
+    listening.spawn(serve_web(bound.web, &api, stop.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(mqtt::run_timers(Arc::clone(&mqtt)));
+    background.spawn(stores.keep_swept());
+    library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
+    if let Some(folder) = &config.flows_dir {
+        let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
+        folder.deploy_all().await;
+        background.spawn(folder.watch());
+    }
+    // After the flows, so that the first message of a client finds them.
+    let io_threads = IoThreads::start(IoThreads::default_count()).map_err(StartError::Threads)?;
+    listening.spawn(mqtt::serve(mqtt, bound.mqtt, io_threads, stop.receiver()));
+    let endpoints_server =
+        HttpServer { listener: bound.endpoints, name: "endpoints", handle: endpoints::handler(endpoints) };
+    listening.spawn(endpoints_server.run(stop));
 
     data_dir.write_addresses(&addresses.ready_line())?;
     api.set_ready(true);
     notify(Notice::Ready);
-    tracing::info!(%mqtt, %web, %endpoints, data_dir = %data_dir.path().display(), "the node is ready");
-    Ok(RunningNode { addresses, setup_link, is_first_start, api, stop_sender, tasks, data_dir })
+    tell_ready(&addresses, data_dir.path());
+    Ok(RunningNode { addresses, setup_link, is_first_start, config, api, stop_sender, listening, background, data_dir })
+}
+
+async fn bind(config: &Config) -> Result<Bound, StartError> {
+    let listeners = &config.listeners;
+    let (key, address) = ("listeners.mqtt.address", listeners.mqtt.address);
+    let mqtt = MqttListener::bind(address).await.map_err(|source| StartError::Listen { key, address, source })?;
+    let (web, web_address) = listen("listeners.web.address", listeners.web.address).await?;
+    let (endpoints, endpoints_address) = listen("listeners.endpoints.address", listeners.endpoints.address).await?;
+    let addresses = Addresses { mqtt: mqtt.address(), web: web_address, endpoints: endpoints_address };
+    Ok(Bound { mqtt, web, endpoints, addresses })
 }
 
 async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -79,8 +140,49 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, 
     Ok((listener, bound))
 }
 
-fn warn_of_clear_text(web: SocketAddr) {
-    if is_remote(web) {
+fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
+    let (tables, condition) = Tables::open(&data_dir.join("tables.redb"))?;
+    match condition {
+        Condition::New | Condition::Closed => {}
+        Condition::Recovered => tracing::info!("the node was not stopped in order; all that it had confirmed is there"),
+        Condition::Repaired => tracing::error!(
+            "tables.redb was damaged and went back to its last whole state: what was written after that is lost"
+        ),
+    }
+    Ok(tables)
+}
+
+fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
+    let limits = &config.limits;
+    Arc::new(Mqtt {
+        router: Arc::clone(router),
+        sessions: Sessions::new(router, limits::SESSIONS_MAX),
+        access: Arc::new(OpenAccess),
+        settings: ::mqtt::Settings { packet_bytes_max: limits.mqtt_packet_bytes_max, ..::mqtt::Settings::default() },
+        mailbox: MailboxOptions {
+            messages_max: limits.mailbox_messages_max,
+            bytes_max: limits.mailbox_bytes_max,
+            ..MailboxOptions::for_session()
+        },
+        assigned_ids: AssignedIds::Random,
+        figures: MqttFigures::default(),
+    })
+}
+
+fn catalog() -> Catalog {
+    Catalog::new(&[flow::modules::MODULES])
+}
+
+fn serve_web(listener: TcpListener, api: &ApiState, stop: Stop) -> impl Future<Output = ()> + Send + use<> {
+    let router = api::router(api);
+    let handle = move |_peer, request| api::answer(router.clone(), request);
+    HttpServer { listener, name: "web", handle }.run(stop)
+}
+
+fn tell_ready(addresses: &Addresses, data_dir: &Path) {
+    let Addresses { mqtt, web, endpoints } = addresses;
+    tracing::info!(%mqtt, %web, %endpoints, data_dir = %data_dir.display(), "the node is ready");
+    if is_remote(*web) {
         tracing::warn!(address = %web, "the admin token travels unencrypted: put a TLS proxy before `listeners.web.address`");
     }
 }

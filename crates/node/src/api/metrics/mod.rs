@@ -1,0 +1,28 @@
+//! Figures of the node for monitoring systems, in OpenMetrics text.
+
+mod broker;
+mod flow;
+mod open_metrics;
+mod process;
+
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::CONTENT_TYPE;
+
+use self::open_metrics::{Kind, OpenMetrics};
+use super::ApiState;
+
+/// Figures of flows, modules, broker and process, as OpenMetrics text. Without a token when the listener is on loopback.
+#[utoipa::path(
+    get, path = "/metrics", tag = "node", security(("token" = []), ()),
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+)]
+pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'static str); 1], String) {
+    let mut metrics = OpenMetrics::default();
+    metrics.family("headwater_build", Kind::Info, "", "Which program runs.");
+    metrics.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    flow::write(&mut metrics, &api.library.states());
+    broker::write(&mut metrics, &api.router.figures(), &api.mqtt, &api.mqtt.sessions);
+    process::write(&mut metrics);
+    ([(CONTENT_TYPE, open_metrics::CONTENT_TYPE)], metrics.finish())
+}

@@ -1,0 +1,60 @@
+//! Publishes one message into the node's broker, for scripts that speak HTTP only.
+
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use broker::Principal;
+use message::{ClientId, Publication, QoS, TopicName};
+use serde::Deserialize;
+
+use super::{ApiState, body};
+use crate::clock;
+use crate::http::Problem;
+
+/// Where the message goes.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PublishAsked {
+    /// The topic, as in `plc/line1`.
+    topic: String,
+    /// 0, 1 or 2.
+    #[serde(default)]
+    qos: u8,
+    /// Whether the broker keeps it for those who subscribe later.
+    #[serde(default)]
+    retain: bool,
+}
+
+/// Publishes the body, whatever it is, to a topic.
+#[utoipa::path(
+    post, path = "/api/v1/publish", tag = "node", params(PublishAsked),
+    request_body(content = String, description = "The payload.", content_type = "application/octet-stream"),
+    responses(
+        (status = 204, description = "Every match has the message."),
+        (status = 400, description = "The topic cannot be published to.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn publish(
+    State(api): State<ApiState>,
+    Query(asked): Query<PublishAsked>,
+    request: Request,
+) -> Result<StatusCode, Problem> {
+    let topic = TopicName::parse(&asked.topic).map_err(Problem::bad_request)?;
+    let principal = Principal::Client { client_id: api_client()?, user: None };
+    api.mqtt.access.may_publish(&principal, &topic).map_err(|denied| Problem::new(StatusCode::FORBIDDEN, denied))?;
+    let qos = QoS::try_from(asked.qos).map_err(Problem::bad_request)?;
+    let payload = body::read(request, &api).await?;
+    let mut publication = Publication::new(topic, payload, qos, clock::now().wall);
+    publication.retain = asked.retain;
+    let routed = {
+        let mut routes = api.router.route_cache();
+        api.router.publish(publication, None, &mut routes)
+    };
+    routed.await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The name under which access rules know those who publish here.
+fn api_client() -> Result<ClientId, Problem> {
+    ClientId::parse("api").map_err(Problem::internal)
+}
