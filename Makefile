@@ -17,8 +17,8 @@ NODE_RED := benches/node-red
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Start a node with the example flows and a simulated machine.
-	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples
+run: ## Start a node with a simulated machine and the flow that watches it.
+	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples/simulated-machine
 
 test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
 

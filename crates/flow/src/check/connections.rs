@@ -21,7 +21,7 @@ pub(super) fn check(inspection: &Inspection<'_>, findings: &mut Findings) {
                 findings.push(Problem::error(at(), format!("there is no module `{end}`"), hint));
             }
         }
-        if inspection.modules.get(&connection.to).is_some_and(|module| module.is_inbound()) {
+        if inspection.modules.get(&connection.to).is_some_and(InspectedModule::is_inbound) {
             let what = format!("`{}` is an inbound module: no connection may lead into it", connection.to);
             findings.push(Problem::error(
                 at(),
