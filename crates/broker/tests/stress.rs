@@ -142,6 +142,49 @@ fn switching_versions_over_and_over_neither_loses_nor_doubles() {
 }
 
 #[test]
+fn a_share_whose_members_come_and_go_delivers_each_message_once() {
+    let router = Router::new(RouterOptions::new(1));
+    let running = AtomicUsize::new(PUBLISHERS);
+    let staying = open(&router, 100);
+    staying.subscribe(now(), subscription("$share/g/plc/#", RetainHandling::Never));
+    let received: Vec<Received> = thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            let (router, running) = (&router, &running);
+            scope.spawn(move || {
+                publish_all(router, &format!("plc/{publisher}"));
+                running.fetch_sub(1, Ordering::Release);
+            });
+        }
+        let come_and_go = scope.spawn(|| {
+            let mut received = Received::default();
+            while running.load(Ordering::Acquire) > 0 {
+                let member = open(&router, 100);
+                member.subscribe(now(), subscription("$share/g/plc/#", RetainHandling::Never));
+                for _ in 0..3 {
+                    received.drain(&member);
+                    thread::yield_now();
+                }
+                // What it did not drain goes to the one who stays.
+                drop(member);
+            }
+            received
+        });
+        let mut received = Received::default();
+        while !come_and_go.is_finished() || staying.depth() > 0 {
+            received.drain(&staying);
+            thread::yield_now();
+        }
+        vec![received, come_and_go.join().unwrap()]
+    });
+    for publisher in 0..PUBLISHERS {
+        let of_publisher = |received: &Received| received.0.get(&format!("plc/{publisher}")).cloned();
+        let mut numbers: Vec<usize> = received.iter().filter_map(of_publisher).flatten().collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..MESSAGES));
+    }
+}
+
+#[test]
 fn a_retained_message_reaches_a_new_subscriber_exactly_once() {
     let router = Router::new(RouterOptions::new(1));
     let done = AtomicBool::new(false);

@@ -20,15 +20,26 @@ pub(super) struct FanOut<'a> {
     origin: Option<SubscriberId>,
     tally: &'a Tally,
     routed: Routed,
+    /// Chosen for a member of a shared subscription that was gone already: another member has to take them.
+    orphans: Vec<Delivery>,
 }
 
 impl<'a> FanOut<'a> {
     pub(super) fn new(publication: Arc<Publication>, origin: Option<SubscriberId>, tally: &'a Tally) -> Self {
         let weight_bytes = Delivery::weight_of(&publication);
-        Self { publication, detached: None, weight_bytes, origin, tally, routed: Routed::default() }
+        Self {
+            publication,
+            detached: None,
+            weight_bytes,
+            origin,
+            tally,
+            routed: Routed::default(),
+            orphans: Vec::new(),
+        }
     }
 
-    pub(super) fn run(mut self, route: &Route) -> Routed {
+    /// Returns what to tell the publisher, and what found its shared subscription's member gone.
+    pub(super) fn run(mut self, route: &Route) -> (Routed, Vec<Delivery>) {
         for target in &route.targets {
             let own = self.origin == Some(target.mailbox.id());
             let grant = if own { target.own_grant() } else { Some(&target.grant) };
@@ -40,10 +51,12 @@ impl<'a> FanOut<'a> {
         for group in &route.groups {
             if let Some(target) = choose(group, None) {
                 let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
-                self.push(&target.mailbox, delivery);
+                if self.push(&target.mailbox, delivery.clone()) == Pushed::Closed {
+                    self.orphans.push(delivery);
+                }
             }
         }
-        self.routed
+        (self.routed, self.orphans)
     }
 
     fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {
@@ -64,12 +77,9 @@ impl<'a> FanOut<'a> {
         }
     }
 
-    fn push(&mut self, mailbox: &Arc<Mailbox>, delivery: Delivery) {
+    fn push(&mut self, mailbox: &Arc<Mailbox>, delivery: Delivery) -> Pushed {
         let pushed = mailbox.push(delivery);
-        if pushed == Pushed::Closed {
-            return;
-        }
-        self.routed.matched += 1;
+        self.routed.matched += u32::from(pushed != Pushed::Closed);
         match pushed {
             Pushed::Accepted | Pushed::Closed => {}
             Pushed::Pressing => {
@@ -88,6 +98,7 @@ impl<'a> FanOut<'a> {
                 self.tally.dropped(reason, 1);
             }
         }
+        pushed
     }
 }
 

@@ -18,7 +18,7 @@ use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, MailboxOptions, Pushed};
 use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
-use crate::tree::{Binding, Tree};
+use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
 use fan_out::FanOut;
 pub use routed::Routed;
@@ -63,6 +63,9 @@ pub struct Router {
     counters: Arc<Counters>,
 }
 
+/// How many members of a group may vanish while one message looks for another.
+const PASS_ON_ROUNDS_MAX: usize = 64;
+
 /// One change of the tree.
 pub(crate) enum Change<'a> {
     Subscribe { mailbox: &'a Arc<Mailbox>, filter: &'a TopicFilter, options: SubscribeOptions },
@@ -105,7 +108,7 @@ impl Router {
         if route.is_empty() {
             return Routed::default();
         }
-        FanOut::new(Arc::new(publication), origin, &cache.tally).run(route)
+        self.fan_out(Arc::new(publication), origin, route, &cache.tally)
     }
 
     fn publish_retained(
@@ -123,7 +126,7 @@ impl Router {
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
         // From here on the route says who gets it: a subscription that comes in now finds it in the store.
         drop(gate);
-        FanOut::new(publication, origin, &cache.tally).run(route)
+        self.fan_out(publication, origin, route, &cache.tally)
     }
 
     /// Takes a retained message back that a journal recorded, without sending it to anyone.
@@ -227,20 +230,43 @@ impl Router {
 
     /// Gives what one member of shared subscriptions did not deliver to another member.
     pub(crate) fn pass_on(&self, deliveries: Vec<Delivery>, leaving: Option<SubscriberId>, tally: &Tally) {
-        let tree = self.tree.load();
-        for delivery in deliveries {
-            let Some(share) = delivery.share.as_ref().filter(|_| delivery.qos > QoS::AtMostOnce) else { continue };
-            let Some(group) = tree.group(&share.filter) else { continue };
-            let Some(member) = fan_out::choose(&group, leaving) else { continue };
-            let taken_over = Delivery {
-                qos: delivery.publication.qos.min(member.grant.qos),
-                identifiers: member.grant.identifiers.clone(),
-                ..delivery
-            };
-            if let Pushed::Dropped(reason) = member.mailbox.push(taken_over) {
-                tally.dropped(reason, 1);
+        for delivery in deliveries.into_iter().filter(|delivery| delivery.qos > QoS::AtMostOnce) {
+            for _ in 0..PASS_ON_ROUNDS_MAX {
+                // A member that closed has left the tree before, so the next round chooses another.
+                if self.pass_on_once(&delivery, leaving, tally) != Some(Pushed::Closed) {
+                    break;
+                }
             }
         }
+    }
+
+    fn pass_on_once(&self, delivery: &Delivery, leaving: Option<SubscriberId>, tally: &Tally) -> Option<Pushed> {
+        let group = self.tree.load().group(&delivery.share.as_ref()?.filter)?;
+        let member = fan_out::choose(&group, leaving)?;
+        let pushed = member.mailbox.push(Delivery {
+            qos: delivery.publication.qos.min(member.grant.qos),
+            identifiers: member.grant.identifiers.clone(),
+            ..delivery.clone()
+        });
+        if let Pushed::Dropped(reason) = pushed {
+            tally.dropped(reason, 1);
+        }
+        Some(pushed)
+    }
+
+    fn fan_out(
+        &self,
+        publication: Arc<Publication>,
+        origin: Option<SubscriberId>,
+        route: &Route,
+        tally: &Tally,
+    ) -> Routed {
+        let (mut routed, orphans) = FanOut::new(publication, origin, tally).run(route);
+        if !orphans.is_empty() {
+            routed.matched += u32::try_from(orphans.len()).unwrap_or(u32::MAX);
+            self.pass_on(orphans, None, tally);
+        }
+        routed
     }
 }
 
