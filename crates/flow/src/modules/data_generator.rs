@@ -24,6 +24,8 @@ use crate::span::Span;
 ///
 /// **Message out** `{ data, time }`: the signals by name, then the columns of the row, and the time. In a simulation the
 /// same seed gives the same signals.
+///
+/// **Failure** none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Settings {

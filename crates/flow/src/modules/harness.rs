@@ -11,7 +11,7 @@ use flow::build::BuildContext;
 use flow::check::{Checker, Claim, Problem};
 use flow::module::{Built, Failure, Inbound, ModuleKind, Step, Waiting, WaitingStep};
 use flow::run::{Emitter, FlowContext, Itinerary, Outcome, Receipt, Source, VariableNames};
-use flow::script::ScriptEngine;
+use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
     Answer, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse, Inbox,
     LogLevel, Published, ServiceError, Services, Store, Stored, Stores, SubscribeRequest, Taken, Timers,
@@ -129,7 +129,7 @@ impl World {
     pub fn try_build(&self, kind: &dyn ModuleKind, toml: &str) -> Result<Built, String> {
         let module = ModuleId::parse("tried").unwrap();
         let flow = flow();
-        let scripts = Rc::new(ScriptEngine);
+        let scripts = Rc::new(ScriptEngine::new(ScriptLimits::default()).unwrap());
         let mut context =
             BuildContext { now: now(0), module: &module, flow: &flow, services: &self.services, scripts: &scripts };
         let parsed = kind.parse(&settings(toml)).map_err(|error| format!("{}: {error}", error.path))?;

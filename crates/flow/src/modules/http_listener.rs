@@ -78,12 +78,19 @@ enum Verb {
     /// Every verb.
     #[default]
     All,
+    /// Only GET.
     Get,
+    /// Only POST.
     Post,
+    /// Only PUT.
     Put,
+    /// Only PATCH.
     Patch,
+    /// Only DELETE.
     Delete,
+    /// Only HEAD.
     Head,
+    /// Only OPTIONS.
     Options,
 }
 

@@ -55,8 +55,7 @@ impl MessagePart {
                 Some(first) if members.iter().any(|member| member == first) => {
                     Err(format!("`{first}` is taken by what the module itself puts into the message"))
                 }
-                Some(_) => Ok(()),
-                None => Err(format!("`{path}` does not begin with the name of a property")),
+                _ => Value::Null.set(path, Value::Null).map_err(|error| error.to_string()),
             },
         }
     }

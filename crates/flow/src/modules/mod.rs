@@ -1,24 +1,41 @@
 //! The modules that need nothing but the node's own services, a file each, and the one list of them.
 
-mod calendar;
-mod csv_rows;
+// What each module is.
+mod aggregate;
+mod batch;
+mod compress;
 mod data_generator;
 mod debug;
-mod http_body;
+mod decompress;
+mod filter;
 mod http_listener;
 mod http_response;
+mod json;
 mod kv_delete;
 mod kv_get;
 mod kv_set;
-mod message_part;
+mod map;
 mod mqtt_pub_broker;
 mod mqtt_sub_broker;
+mod scale;
+mod script;
+mod split;
+mod switch;
+mod timer;
+
+// What several of them are made of.
+mod calendar;
+mod comparison;
+mod conversion;
+mod csv_rows;
+mod decision;
+mod http_body;
+mod message_part;
 mod payload;
 mod random;
 mod signal;
 mod store_access;
 mod ticks;
-mod timer;
 
 #[cfg(test)]
 #[expect(unreachable_pub, reason = "shared with `tests/`, where it stands in a crate of its own")]
@@ -28,14 +45,28 @@ use crate::module::{ModuleKind, Of};
 
 /// Every module of this crate, in the order of the toolbox.
 pub const MODULES: &[&dyn ModuleKind] = &[
+    // Inbound.
     &Of::<mqtt_sub_broker::MqttSubBroker>::new(),
-    &Of::<mqtt_pub_broker::MqttPubBroker>::new(),
     &Of::<http_listener::HttpListener>::new(),
-    &Of::<http_response::HttpResponder>::new(),
+    &Of::<timer::Timer>::new(),
+    &Of::<data_generator::DataGenerator>::new(),
+    // Internal.
+    &Of::<script::ScriptModule>::new(),
+    &Of::<map::Map>::new(),
+    &Of::<filter::Filter>::new(),
+    &Of::<switch::Switch>::new(),
+    &Of::<scale::Scale>::new(),
+    &Of::<aggregate::Aggregate>::new(),
+    &Of::<batch::Batch>::new(),
+    &Of::<split::Split>::new(),
+    &Of::<json::Json>::new(),
+    &Of::<compress::Compress>::new(),
+    &Of::<decompress::Decompress>::new(),
     &Of::<kv_set::KvSet>::new(),
     &Of::<kv_get::KvGet>::new(),
     &Of::<kv_delete::KvDelete>::new(),
-    &Of::<timer::Timer>::new(),
-    &Of::<data_generator::DataGenerator>::new(),
+    // Outbound.
+    &Of::<mqtt_pub_broker::MqttPubBroker>::new(),
+    &Of::<http_response::HttpResponder>::new(),
     &Of::<debug::Debug>::new(),
 ];

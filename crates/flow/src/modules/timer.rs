@@ -24,6 +24,8 @@ use crate::value_template::ValueTemplate;
 ///
 /// **Message out** `{ time, count, missed }`: the time of the tick, its number from 1 on, and how many intervals passed
 /// unheeded before it. With `message` set, that value, in which texts may take these three.
+///
+/// **Failure** none while it runs; a calendar that never comes, as on 30 February, keeps the flow from starting.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
