@@ -207,7 +207,7 @@ fn check(engine: &ScriptEngine, source: &str, trial: &Trial) -> Result<bool, Tes
 #[test]
 fn the_tree_and_the_engine_agree() {
     let settled = std::cell::Cell::new(0);
-    let engine = std::cell::RefCell::new((ScriptEngine::new(ScriptLimits::default()).unwrap(), 0));
+    let engine = std::cell::RefCell::new((ScriptEngine::new(ScriptLimits::default()), 0));
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let trials = (prop::collection::vec(expression(), 1..4), message(), scalar(), scalar());
@@ -217,7 +217,7 @@ fn the_tree_and_the_engine_agree() {
             let mut engine = engine.borrow_mut();
             engine.1 += 1;
             if engine.1 % 1_000 == 0 {
-                engine.0 = ScriptEngine::new(ScriptLimits::default()).unwrap();
+                engine.0 = ScriptEngine::new(ScriptLimits::default());
             }
             let trial = Trial { message, variables: vec![limit, label] };
             for source in sources {

@@ -1,6 +1,7 @@
-//! Finds syntax errors without an engine at hand: compiles into a context made for the moment, and runs nothing.
+//! Finds syntax errors, and readies a text for the engine, in a context that is made for the moment and runs nothing.
 
 use message::Text;
+use rquickjs::context::intrinsic::{Eval, RegExpCompiler};
 use rquickjs::{Context, Ctx, Runtime};
 
 use super::engine::ScriptLimits;
@@ -17,6 +18,11 @@ pub(crate) enum Syntax {
 
 /// The first syntax error of a text, if there is one.
 pub(crate) fn check_syntax(syntax: Syntax, source: &str, names: &[Text]) -> Result<(), SourceProblem> {
+    wrap(syntax, source, names).map(|_| ())
+}
+
+/// The function around a text without syntax errors.
+pub(super) fn wrap(syntax: Syntax, source: &str, names: &[Text]) -> Result<Wrapped, SourceProblem> {
     wrapping::check_size(source)?;
     let wrap: fn(&Ctx<'_>, &str, &[Text]) -> Result<Wrapped, SourceProblem> = match syntax {
         Syntax::Condition => wrapping::condition,
@@ -28,6 +34,6 @@ pub(crate) fn check_syntax(syntax: Syntax, source: &str, names: &[Text]) -> Resu
     let limits = ScriptLimits::default();
     runtime.set_memory_limit(limits.heap_bytes);
     runtime.set_max_stack_size(limits.stack_bytes);
-    let context = Context::full(&runtime).map_err(engine)?;
-    context.with(|ctx| wrap(&ctx, source, names).map(|_| ()))
+    let context = Context::builder().with::<Eval>().with::<RegExpCompiler>().build(&runtime).map_err(engine)?;
+    context.with(|ctx| wrap(&ctx, source, names))
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use message::{Object, Text, Value, limits};
 use rquickjs::{Ctx, Value as JsValue};
 
+use super::checker::{self, Syntax};
 use super::failure::{Failure, RunError};
 use super::from_js::Outlet;
 use super::heartbeat::{Deadline, Heartbeat};
 use super::log_lines::LogLines;
 use super::realm::{Compiled, Realm};
-use super::wrapping::{self, Mentions, Wrapped};
+use super::wrapping::{Mentions, Wrapped};
 use crate::expression::SourceProblem;
 use crate::model::ScriptOptions;
 
@@ -48,62 +49,45 @@ impl From<&ScriptOptions> for ScriptLimits {
 
 /// The engine of one flow version; a clone is the same engine.
 ///
-/// A failed run leaves it ready for the next. After a run that filled the heap or had to be stopped midway it is
-/// built anew, unseen, before the next run: compiled texts and the scripts' `state` are carried over, but after a
-/// full heap the `state` begins empty, as it may be what filled it.
+/// QuickJS itself is started by the first run that needs it: a flow whose conditions are all simple never pays for
+/// it. A failed run leaves the engine ready for the next. After a run that filled the heap or had to be stopped
+/// midway QuickJS is started anew, unseen, before the next run: compiled texts and the scripts' `state` are carried
+/// over, but after a full heap the `state` begins empty, as it may be what filled it.
 #[derive(Debug, Clone)]
 pub struct ScriptEngine(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    heartbeat: Arc<Heartbeat>,
     limits: ScriptLimits,
+    heartbeat: Arc<Heartbeat>,
     deadline: Rc<Deadline>,
     log: Rc<LogLines>,
-    texts: RefCell<Vec<(Kind, Wrapped)>>,
-    realm: RefCell<Realm>,
-    /// What must be done to the realm before its next run.
-    repair: Cell<Repair>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Repair {
-    None,
-    /// Leftovers of the failed run may be about; the state is sound.
-    Rebuild,
-    /// The heap was full.
-    RebuildEmpty,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Function,
-    Script,
+    texts: RefCell<Vec<(Syntax, Wrapped)>>,
+    realm: RefCell<Option<Realm>>,
+    /// Whether leftovers of a stopped run may be about: then a new realm takes over the state of the old one.
+    stale: Cell<bool>,
 }
 
 /// A text that the engine holds, and which names it wants at each run.
 #[derive(Debug, Clone)]
 pub(super) struct Handle {
-    pub(super) place: usize,
+    place: usize,
     pub(super) mentions: Mentions,
 }
 
 impl ScriptEngine {
-    pub fn new(limits: impl Into<ScriptLimits>) -> Result<Self, RunError> {
+    pub fn new(limits: impl Into<ScriptLimits>) -> Self {
         let limits = limits.into();
         let heartbeat = Arc::new(Heartbeat::new(limits.time));
-        let deadline = Rc::new(Deadline::new(heartbeat.clone()));
-        let log = Rc::new(LogLines::default());
-        let realm = Realm::new(&limits, &deadline, &log)?;
-        Ok(Self(Rc::new(Inner {
-            heartbeat,
+        Self(Rc::new(Inner {
             limits,
-            deadline,
-            log,
+            deadline: Rc::new(Deadline::new(heartbeat.clone())),
+            heartbeat,
+            log: Rc::default(),
             texts: RefCell::default(),
-            realm: RefCell::new(realm),
-            repair: Cell::new(Repair::None),
-        })))
+            realm: RefCell::default(),
+            stale: Cell::new(false),
+        }))
     }
 
     /// What the watchdog of the engine's thread looks at.
@@ -115,83 +99,67 @@ impl ScriptEngine {
         &self.0.log
     }
 
-    /// Compiles a text into the engine, where it stays as long as the engine.
-    pub(super) fn compile(
-        &self,
-        kind: Kind,
-        source: &str,
-        names: &[Text],
-        wrap: fn(&Ctx<'_>, &str, &[Text]) -> Result<Wrapped, SourceProblem>,
-    ) -> Result<Handle, SourceProblem> {
-        wrapping::check_size(source)?;
-        self.mend().map_err(|error| SourceProblem::new(wrapping::START, error.to_string()))?;
-        let mut realm = self.0.realm.borrow_mut();
-        self.0.deadline.begin();
-        let wrapped = realm.with(|ctx| wrap(ctx, source, names));
-        let added = wrapped.and_then(|wrapped| {
-            let added = realm.add(kind, &wrapped, &Object::new());
-            added.map(|()| wrapped).map_err(|error| SourceProblem::new(wrapping::START, error.to_string()))
-        });
-        self.0.deadline.end();
+    /// Takes a text in, where it stays as long as the engine.
+    pub(super) fn compile(&self, syntax: Syntax, source: &str, names: &[Text]) -> Result<Handle, SourceProblem> {
+        let wrapped = checker::wrap(syntax, source, names)?;
         let mut texts = self.0.texts.borrow_mut();
-        texts.push((kind, added?));
+        texts.push((syntax, wrapped));
         Ok(Handle { place: texts.len() - 1, mentions: Mentions::of(source, names) })
     }
 
-    /// Runs a compiled text within the limits.
+    /// Runs a text within the limits.
     pub(super) fn run<R>(
         &self,
         handle: &Handle,
         body: impl for<'js> FnOnce(&mut Run<'_, 'js>) -> Result<R, Failure>,
     ) -> Result<R, RunError> {
-        self.mend()?;
-        let realm = self.0.realm.borrow();
-        let limits = &self.0.limits;
-        self.0.deadline.begin();
-        let result = realm.with(|ctx| {
-            let run = realm.compiled(ctx, handle.place).and_then(|compiled| {
-                let mut run =
-                    Run { ctx, compiled, limits, deadline: &self.0.deadline, jobs_left: limits::SCRIPT_JOBS_MAX };
-                let result = body(&mut run)?;
-                run.pump()?;
-                Ok(result)
+        let inner = &self.0;
+        let mut place = inner.realm.borrow_mut();
+        inner.deadline.begin();
+        let result = inner.ready(&mut place).and_then(|realm| {
+            let result = realm.with(|ctx| {
+                let run = realm.compiled(ctx, handle.place).and_then(|compiled| {
+                    let jobs_left = limits::SCRIPT_JOBS_MAX;
+                    let mut run = Run { ctx, compiled, limits: &inner.limits, deadline: &inner.deadline, jobs_left };
+                    let result = body(&mut run)?;
+                    run.pump()?;
+                    Ok(result)
+                });
+                run.map_err(|failure| failure.explain(ctx, &inner.deadline, &inner.limits))
             });
-            run.map_err(|failure| failure.explain(ctx, &self.0.deadline, limits))
+            inner.stale.set(result.is_err() && realm.has_jobs());
+            result
         });
-        self.0.deadline.end();
+        inner.deadline.end();
         match &result {
-            Err(RunError::HeapFull { .. }) => self.0.repair.set(Repair::RebuildEmpty),
-            Err(RunError::TimedOut { .. } | RunError::TooManyJobs { .. }) => self.0.repair.set(Repair::Rebuild),
-            Err(_) if realm.has_jobs() => self.0.repair.set(Repair::Rebuild),
+            Err(RunError::HeapFull { .. }) => *place = None,
+            Err(RunError::TimedOut { .. } | RunError::TooManyJobs { .. }) => inner.stale.set(true),
             _ => {}
         }
         result
     }
+}
 
-    /// Builds the realm anew if the last run left it unfit.
-    fn mend(&self) -> Result<(), RunError> {
-        let inner = &self.0;
-        let repair = inner.repair.get();
-        if repair == Repair::None {
-            return Ok(());
+impl Inner {
+    /// The realm, started if need be, with all texts.
+    fn ready<'a>(&self, place: &'a mut Option<Realm>) -> Result<&'a Realm, RunError> {
+        let texts = self.texts.borrow();
+        let mut states = Vec::new();
+        if self.stale.take()
+            && let Some(realm) = place.take()
+        {
+            states = (0..texts.len()).map(|text| realm.state(text, self.limits.heap_bytes)).collect();
         }
-        let texts = inner.texts.borrow();
-        let mut realm = inner.realm.borrow_mut();
-        inner.deadline.begin();
-        let states: Vec<Object> = match repair {
-            Repair::Rebuild => (0..texts.len()).map(|place| realm.state(place, inner.limits.heap_bytes)).collect(),
-            Repair::None | Repair::RebuildEmpty => vec![Object::new(); texts.len()],
+        let realm = match place {
+            Some(realm) => realm,
+            None => place.insert(Realm::new(&self.limits, &self.deadline, &self.log)?),
         };
-        let rebuilt = Realm::new(&inner.limits, &inner.deadline, &inner.log).and_then(|mut rebuilt| {
-            for ((kind, wrapped), state) in texts.iter().zip(&states) {
-                rebuilt.add(*kind, wrapped, state)?;
-            }
-            Ok(rebuilt)
-        });
-        inner.deadline.end();
-        *realm = rebuilt?;
-        inner.repair.set(Repair::None);
-        Ok(())
+        let nothing = Object::new();
+        while let Some((syntax, wrapped)) = texts.get(realm.len()) {
+            let state = states.get(realm.len()).unwrap_or(&nothing);
+            realm.add(*syntax, wrapped, state)?;
+        }
+        Ok(realm)
     }
 }
 

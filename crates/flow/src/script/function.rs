@@ -2,9 +2,9 @@
 
 use message::{Text, Value};
 
-use super::engine::{Handle, Kind, ScriptEngine};
+use super::checker::Syntax;
+use super::engine::{Handle, ScriptEngine};
 use super::failure::RunError;
-use super::wrapping;
 use crate::expression::{Evaluation, SourceProblem};
 
 /// A compiled text that yields a value and changes nothing: what it writes to message or variables is dropped.
@@ -17,13 +17,13 @@ pub(crate) struct Function {
 impl ScriptEngine {
     /// Compiles a route condition over the variables `names`: a bare expression, or statements that set `route`.
     pub(crate) fn compile_condition(&self, source: &str, names: &[Text]) -> Result<Function, SourceProblem> {
-        let handle = self.compile(Kind::Function, source, names, wrapping::condition)?;
+        let handle = self.compile(Syntax::Condition, source, names)?;
         Ok(Function { engine: self.clone(), handle })
     }
 
     /// Compiles a bare expression over the variables `names`.
     pub(crate) fn compile_expression(&self, source: &str, names: &[Text]) -> Result<Function, SourceProblem> {
-        let handle = self.compile(Kind::Function, source, names, wrapping::expression)?;
+        let handle = self.compile(Syntax::Expression, source, names)?;
         Ok(Function { engine: self.clone(), handle })
     }
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use message::{Text, Value};
 use rquickjs::{Array, Value as JsValue};
 
-use super::engine::{Handle, Kind, Run, ScriptEngine};
+use super::checker::Syntax;
+use super::engine::{Handle, Run, ScriptEngine};
 use super::failure::{Failure, RunError};
 use super::log_lines::LogLevel;
-use super::wrapping;
 use crate::expression::SourceProblem;
 
 /// A compiled script.
@@ -63,7 +63,7 @@ pub enum Outcome {
 impl ScriptEngine {
     /// Compiles a script over the variables `names`.
     pub fn compile_script(&self, source: &str, names: &[Text]) -> Result<Script, SourceProblem> {
-        let handle = self.compile(Kind::Script, source, names, wrapping::script)?;
+        let handle = self.compile(Syntax::Script, source, names)?;
         Ok(Script { engine: self.clone(), handle })
     }
 }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use message::Object;
 use rquickjs::{Context, Ctx, Function, Object as JsObject, Persistent, Runtime, Value as JsValue};
 
-use super::engine::{Kind, ScriptLimits};
+use super::checker::Syntax;
+use super::engine::ScriptLimits;
 use super::failure::{Failure, RunError};
 use super::from_js::Outlet;
 use super::heartbeat::Deadline;
@@ -70,17 +71,22 @@ impl Realm {
         self.context.with(|ctx| run(&ctx))
     }
 
+    /// How many texts were added.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn has_jobs(&self) -> bool {
         self.runtime.is_job_pending()
     }
 
     /// Compiles a text behind those that are there; a script begins with the members of `state`.
-    pub(super) fn add(&mut self, kind: Kind, text: &Wrapped, state: &Object) -> Result<(), RunError> {
+    pub(super) fn add(&mut self, syntax: Syntax, text: &Wrapped, state: &Object) -> Result<(), RunError> {
         let log = self.log.clone();
         let slot = self.context.with(|ctx| {
             let make = || -> rquickjs::Result<Slot> {
-                let function: Function<'_> = text.evaluate(&ctx)?.get()?;
-                if kind == Kind::Function {
+                let function = text.evaluate(&ctx)?;
+                if syntax != Syntax::Script {
                     return Ok(Slot { run: Persistent::save(&ctx, function), script: None });
                 }
                 let held = JsObject::new(ctx.clone())?;

@@ -3,7 +3,7 @@
 
 use message::{Text, limits};
 use rquickjs::context::EvalOptions;
-use rquickjs::{Ctx, Exception, Value as JsValue};
+use rquickjs::{Ctx, Exception, Function, Module};
 
 use crate::expression::{Place, SourceProblem, is_bare_name};
 
@@ -169,7 +169,7 @@ fn stays_within(ctx: &Ctx<'_>, source: &str, kind: &str) -> Result<(), SourcePro
     Wrapped::try_new(ctx, source, &format!("(class{{{kind}m(){{"), source, "}})").map(|_| ())
 }
 
-/// The parameters of a condition or an expression, in the order in which [`super::Function`] gives them, and the
+/// The parameters of a condition or an expression, in the order in which a run gives them, and the
 /// declaration of `variables`.
 fn parameters(source: &str, names: &[Text]) -> (String, String) {
     let mentions = Mentions::of(source, names);
@@ -186,16 +186,17 @@ fn assigns_route(source: &str) -> bool {
 }
 
 impl Wrapped {
+    /// Compiles without running anything, so that a text which closes its function does no harm before it is found.
     fn try_new(ctx: &Ctx<'_>, source: &str, head: &str, text: &str, tail: &str) -> Result<Self, SourceProblem> {
-        let wrapped = Self { code: format!("{head}\n{text}\n{tail}") };
-        match wrapped.evaluate(ctx) {
-            Ok(_) => Ok(wrapped),
+        let code = format!("{head}\n{text}\n{tail}");
+        match Module::declare(ctx.clone(), FILE, code.as_str()) {
+            Ok(_) => Ok(Self { code }),
             Err(error) => Err(problem(ctx, source, &error)),
         }
     }
 
-    /// The function itself; evaluating it anew makes another, in whatever context.
-    pub(super) fn evaluate<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<JsValue<'js>> {
+    /// Makes the function; doing so again makes another, in whatever context.
+    pub(super) fn evaluate<'js>(&self, ctx: &Ctx<'js>) -> rquickjs::Result<Function<'js>> {
         let mut options = EvalOptions::default();
         options.filename = Some(FILE.to_owned());
         ctx.eval_with_options(self.code.as_str(), options)

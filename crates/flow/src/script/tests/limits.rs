@@ -5,7 +5,7 @@ use crate::expression::Condition;
 
 /// Runs a script that must fail so, then another on the same engine.
 fn check(source: &str, expect: &str) {
-    let engine = ScriptEngine::new(tight()).unwrap();
+    let engine = ScriptEngine::new(tight());
     let after =
         engine.compile_script("state.runs = (state.runs ?? 0) + 1; message.runs = state.runs", &names()).unwrap();
     let runaway = engine.compile_script(source, &names()).unwrap();
@@ -41,7 +41,7 @@ fn a_script_that_does_not_end_is_stopped() {
 
 #[test]
 fn a_chain_of_promises_without_end_is_stopped() {
-    let engine = ScriptEngine::new(ScriptLimits::default()).unwrap();
+    let engine = ScriptEngine::new(ScriptLimits::default());
     let source = "const again = () => Promise.resolve().then(again); await again();";
     let script = engine.compile_script(source, &names()).unwrap();
     let error = Itinerary::new(json("{}")).run(&script).unwrap_err();
@@ -70,7 +70,7 @@ fn recursion_without_end_fails() {
 
 #[test]
 fn state_survives_a_stopped_run() {
-    let engine = ScriptEngine::new(tight()).unwrap();
+    let engine = ScriptEngine::new(tight());
     let counts = engine.compile_script("state.runs = (state.runs ?? 0) + 1; return state.runs", &names()).unwrap();
     let runaway = engine.compile_script("for (;;) {}", &names()).unwrap();
     Itinerary::new(json("{}")).run(&counts).unwrap();
@@ -82,7 +82,7 @@ fn state_survives_a_stopped_run() {
 
 #[test]
 fn a_condition_that_does_not_end_is_stopped_and_works_again() {
-    let engine = ScriptEngine::new(tight()).unwrap();
+    let engine = ScriptEngine::new(tight());
     let condition = Condition::new(&engine, "while (message.loop) {} var route = true;", &names()).unwrap();
     let stuck = Itinerary::new(json(r#"{"loop":1}"#));
     assert!(condition.is_true(&stuck).unwrap_err().to_string().starts_with("ran longer than"));
@@ -101,7 +101,7 @@ fn engines_share_nothing() {
 
 #[test]
 fn many_runs_keep_nothing() {
-    let engine = ScriptEngine::new(tight()).unwrap();
+    let engine = ScriptEngine::new(tight());
     let source = "message.s = 'x'.repeat(10000) + message.n; message.o.list.push({ a: message.s }); delete message.n";
     let script = engine.compile_script(source, &names()).unwrap();
     for n in 0..2_000 {

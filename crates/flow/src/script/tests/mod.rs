@@ -20,7 +20,7 @@ fn names() -> Vec<Text> {
 }
 
 fn engine() -> ScriptEngine {
-    ScriptEngine::new(ScriptLimits::default()).unwrap()
+    ScriptEngine::new(ScriptLimits::default())
 }
 
 fn json(text: &str) -> Value {
