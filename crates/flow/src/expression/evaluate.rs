@@ -83,7 +83,7 @@ impl MathFunction {
             Self::Ceil => number.ceil(),
             // Halves go up, and what rounds to zero from below is -0.
             Self::Round if number.fract() == 0.0 || !number.is_finite() => number,
-            Self::Round if number < 0.0 && number >= -0.5 => -0.0,
+            Self::Round if (-0.5..0.0).contains(&number) => -0.0,
             Self::Round if number - number.floor() >= 0.5 => number.floor() + 1.0,
             Self::Round => number.floor(),
         }

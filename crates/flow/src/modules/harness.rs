@@ -129,7 +129,7 @@ impl World {
     pub fn try_build(&self, kind: &dyn ModuleKind, toml: &str) -> Result<Built, String> {
         let module = ModuleId::parse("tried").unwrap();
         let flow = flow();
-        let scripts = Rc::new(ScriptEngine::new(ScriptLimits::default()).unwrap());
+        let scripts = Rc::new(ScriptEngine::new(ScriptLimits::default()));
         let mut context =
             BuildContext { now: now(0), module: &module, flow: &flow, services: &self.services, scripts: &scripts };
         let parsed = kind.parse(&settings(toml)).map_err(|error| format!("{}: {error}", error.path))?;

@@ -128,7 +128,8 @@ impl ScriptEngine {
                 run.map_err(|failure| failure.explain(ctx, &inner.deadline, &inner.limits))
             });
             inner.stale.set(result.is_err() && realm.has_jobs());
-            result
+            let rejected = realm.end_run();
+            result.and_then(|result| rejected.map(|()| result))
         });
         inner.deadline.end();
         match &result {
@@ -178,10 +179,10 @@ impl<'js> Run<'_, 'js> {
         Outlet::new(self.ctx, self.limits.heap_bytes)
     }
 
-    /// The result of a promise, once the jobs that are pending have run; any other value as it is.
+    /// Runs the jobs that the text has left behind. If its result is a promise, that must be settled now.
     pub(super) fn settled(&mut self, value: JsValue<'js>) -> Result<JsValue<'js>, Failure> {
-        let Some(promise) = value.as_promise() else { return Ok(value) };
         self.pump()?;
+        let Some(promise) = value.as_promise() else { return Ok(value) };
         promise.result::<JsValue<'js>>().ok_or(RunError::Unsettled)?.map_err(Failure::from)
     }
 

@@ -26,6 +26,9 @@ pub enum RunError {
     HeapFull { limit_bytes: usize },
     #[error("left a promise that nothing settles: resolve or reject it before the script ends")]
     Unsettled,
+    /// A promise that nothing waits for was rejected.
+    #[error("left a rejected promise behind that nothing waits for: {what}")]
+    Rejected { what: String },
     #[error("left more than {limit} promise jobs behind: settle promises in fewer steps")]
     TooManyJobs { limit: usize },
     #[error("a {kind} cannot leave the script: keep only what JSON has, dates and bytes")]
@@ -73,7 +76,7 @@ impl Failure {
     }
 }
 
-fn read(thrown: &JsValue<'_>, limits: &ScriptLimits) -> RunError {
+pub(super) fn read(thrown: &JsValue<'_>, limits: &ScriptLimits) -> RunError {
     let text = |value: &JsValue<'_>| value.get::<Coerced<String>>().map_or_else(|_| String::new(), |text| text.0);
     // With the heap full, not even an error can be made.
     if thrown.is_null() {

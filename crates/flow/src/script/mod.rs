@@ -15,6 +15,7 @@ mod log_lines;
 mod program;
 mod raw;
 mod realm;
+mod rejections;
 #[cfg(test)]
 mod tests;
 mod wrapping;

@@ -13,6 +13,7 @@ use super::from_js::Outlet;
 use super::heartbeat::Deadline;
 use super::into_js::{Builtins, into_js};
 use super::log_lines::LogLines;
+use super::rejections::Rejections;
 use super::wrapping::Wrapped;
 
 const BOOTSTRAP: &str = include_str!("bootstrap.js");
@@ -23,6 +24,7 @@ pub(super) struct Realm {
     log: Persistent<JsObject<'static>>,
     context: Context,
     runtime: Runtime,
+    rejections: Rc<Rejections>,
     limits: ScriptLimits,
     deadline: Rc<Deadline>,
 }
@@ -64,7 +66,9 @@ impl Realm {
         })?;
         let watched = deadline.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || watched.is_over())));
-        Ok(Self { slots: Vec::new(), log, context, runtime, limits: *limits, deadline: deadline.clone() })
+        let rejections = Rc::<Rejections>::default();
+        runtime.set_host_promise_rejection_tracker(Some(rejections.tracker(*limits)));
+        Ok(Self { slots: Vec::new(), log, context, runtime, rejections, limits: *limits, deadline: deadline.clone() })
     }
 
     pub(super) fn with<R>(&self, run: impl for<'js> FnOnce(&Ctx<'js>) -> R) -> R {
@@ -74,6 +78,11 @@ impl Realm {
     /// How many texts were added.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Ends a run that otherwise went well.
+    pub(super) fn end_run(&self) -> Result<(), RunError> {
+        self.rejections.end()
     }
 
     pub(super) fn has_jobs(&self) -> bool {

@@ -81,7 +81,7 @@ impl Bench {
         let plan = Plan::new(Arc::new(flow), &catalog, &ParameterOverrides::new(), &PlanFor::default())
             .unwrap_or_else(|problems| panic!("{}", lines(&problems)));
         let world = World::new();
-        let scripts = Rc::new(ScriptEngine::new(ScriptLimits::default()).unwrap());
+        let scripts = Rc::new(ScriptEngine::new(ScriptLimits::default()));
         let cancelled = Arc::new(AtomicBool::new(false));
         let worker = Worker::build(&plan, &world.services, &scripts, Arc::clone(&cancelled), now(0)).unwrap();
         Self { world, plan, worker, cancelled, millis: Rc::default() }

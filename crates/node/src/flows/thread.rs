@@ -139,7 +139,7 @@ impl FlowThread {
     }
 
     fn build(&self) -> Result<Worker, String> {
-        let scripts = ScriptEngine::new(self.plan.script_options()).map_err(|error| error.to_string())?;
+        let scripts = ScriptEngine::new(self.plan.script_options());
         let scripts = Rc::new(scripts);
         self.pulse.set_script(scripts.heartbeat());
         let built = catch_unwind(AssertUnwindSafe(|| {

@@ -57,6 +57,8 @@ fn scripts_change_message_and_variables() {
         ),
         ("message.a = await Promise.resolve(5); alarms = 2", r#"{"a":1}"#, r#"{"a":5} [30,2,"v"]"#),
         ("return (async () => { await null; return { b: 1 }; })()", "1", r#"{"b":1}"#),
+        ("const p = Promise.reject(1); try { await p } catch (e) { message = e }", "0", "1"),
+        ("(async () => { await null; message.late = alarms = 1 })()", "{}", r#"{"late":1} [30,1,"v"]"#),
         ("message.list.sort().reverse()", r#"{"list":[2,3,1]}"#, r#"{"list":[3,2,1]}"#),
         (
             "for (let i = 0; i < 40; i++) message['k' + i] = i; delete message.k3; message.n = message.k39",
@@ -88,6 +90,10 @@ fn a_failing_script_says_where_and_leaves_all_as_it_was() {
         ),
         ("throw 'x'", "threw x"),
         ("await Promise.reject(new RangeError('far'))", "RangeError: far at line 1, column 26"),
+        (
+            "(async () => { await null; throw new Error('late') })()",
+            "left a rejected promise behind that nothing waits for: Error: late at line 1, column 38",
+        ),
         (
             "await new Promise(() => {})",
             "left a promise that nothing settles: resolve or reject it before the script ends",
