@@ -47,12 +47,8 @@ fn every_example_is_free_of_problems() {
             Place::Module { module } => CONNECTORS.contains(&flow.modules[module].type_name.as_str()),
             _ => false,
         };
-        let problems: Vec<String> = checked
-            .problems
-            .iter()
-            .filter(|problem| !from_elsewhere(&problem.at))
-            .map(ToString::to_string)
-            .collect();
+        let problems: Vec<String> =
+            checked.problems.iter().filter(|problem| !from_elsewhere(&problem.at)).map(ToString::to_string).collect();
         assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
     }
 }

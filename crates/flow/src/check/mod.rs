@@ -23,6 +23,7 @@ mod size;
 mod stores;
 mod templates;
 mod variables;
+mod writable;
 
 #[cfg(test)]
 pub(crate) mod test_catalog;
@@ -61,6 +62,7 @@ const RULES: &[Rule] = &[
     cycles::check,
     reach::check,
     layout::check,
+    writable::check,
 ];
 
 /// What a check has found.

@@ -1,5 +1,6 @@
 //! The model as the values that a flow file holds: without what says nothing, and in the shapes that TOML knows.
 
+use message::limits;
 use serde_json::{Map, Value as Json};
 use toml_edit::{Array, InlineTable, Value};
 
@@ -9,7 +10,7 @@ use crate::model::Flow;
 /// A line of the file grows to here before an array or a table is spread over several.
 const LINE_CHARS_MAX: usize = 100;
 
-/// The flow as JSON, or everything in it that TOML cannot say.
+/// The flow as JSON, or everything in it that a flow file cannot say.
 pub(super) fn flow_json(flow: &Flow) -> Result<Map<String, Json>, Vec<Problem>> {
     let mut json = match serde_json::to_value(flow) {
         Ok(Json::Object(json)) => json,
@@ -21,7 +22,7 @@ pub(super) fn flow_json(flow: &Flow) -> Result<Map<String, Json>, Vec<Problem>> 
     }
     let mut problems = Vec::new();
     for (key, value) in &json {
-        find_unsayable(key, value, &mut problems);
+        find_unsayable(key, value, 1, &mut problems);
     }
     if problems.is_empty() { Ok(json) } else { Err(problems) }
 }
@@ -37,21 +38,24 @@ fn whole_pixels(point: &mut Json) {
     }
 }
 
-fn find_unsayable(path: &str, value: &Json, problems: &mut Vec<Problem>) {
+fn find_unsayable(path: &str, value: &Json, depth: usize, problems: &mut Vec<Problem>) {
     let mut tell = |what: &str, hint: &str| problems.push(Problem::error(Place::flow(path), what, hint));
     match value {
         Json::Null => tell("a flow file has no null", "leave it out"),
         Json::Number(number) if number.as_i64().is_none() && number.is_u64() => {
             tell("a flow file has no whole numbers above 9223372036854775807", "write it as a text");
         }
+        Json::Array(_) | Json::Object(_) if depth > limits::FLOW_FILE_DEPTH_MAX => {
+            tell("this is nested too deep for a flow file", "flatten it, or give it as a text of JSON");
+        }
         Json::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
-                find_unsayable(&format!("{path}[{index}]"), element, problems);
+                find_unsayable(&format!("{path}[{index}]"), element, depth + 1, problems);
             }
         }
         Json::Object(members) => {
             for (key, member) in members {
-                find_unsayable(&format!("{path}.{key}"), member, problems);
+                find_unsayable(&format!("{path}.{key}"), member, depth + 1, problems);
             }
         }
         _ => {}

@@ -7,10 +7,12 @@ mod compose;
 mod decode;
 mod level;
 mod lines;
+mod locate;
 mod merge;
 mod read;
 mod toml_json;
 
+pub use locate::locate;
 pub use read::{read, read_json};
 
 use message::limits;
@@ -19,7 +21,7 @@ use toml_edit::DocumentMut;
 use crate::check::{Place, Problem};
 use crate::model::Flow;
 
-/// Writes a flow in canonical form. Refused is only what TOML cannot say: a null or a number above 2^63 in settings.
+/// Writes a flow in canonical form. Refused is only what [`unsayable`] tells.
 pub fn write(flow: &Flow) -> Result<String, Vec<Problem>> {
     update("", flow)
 }
@@ -37,6 +39,11 @@ pub fn update(existing: &str, flow: &Flow) -> Result<String, Vec<Problem>> {
         return Err(vec![too_long(text.len())]);
     }
     Ok(if windows { text.replace('\n', "\r\n") } else { text.to_owned() })
+}
+
+/// Everything in a flow that a flow file cannot say: a null or a number above 2^63 in settings, and too deep nesting.
+pub(crate) fn unsayable(flow: &Flow) -> Vec<Problem> {
+    compose::flow_json(flow).err().unwrap_or_default()
 }
 
 fn too_long(bytes: usize) -> Problem {

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use message::limits;
 use serde_json::Value as Json;
-use toml_edit::{Document, Item};
+use toml_edit::Document;
 
 use super::decode::{Complaint, decode};
 use super::lines::{normalise, place_of};
+use super::locate::find;
 use super::toml_json::table_to_json;
 use super::too_long;
 use crate::check::{Place, Problem};
@@ -31,7 +32,7 @@ pub fn read(text: &str) -> Result<Flow, Vec<Problem>> {
     }
     decode(json).map_err(|complaints| {
         let locate = |complaint: Complaint| {
-            let byte = find_span(document.as_item(), &complaint.path).map_or(0, |span| span.start);
+            let byte = find(document.as_item(), &complaint.path).map_or(0, |found| found.key.start);
             let what = match complaint.path.as_str() {
                 "" => complaint.what,
                 path => format!("{path}: {}", complaint.what),
@@ -58,35 +59,6 @@ pub fn read_json(text: &[u8]) -> Result<Flow, Vec<Problem>> {
         let tell = |complaint: Complaint| Problem::error(Place::flow(complaint.path), complaint.what, complaint.hint);
         complaints.into_iter().map(tell).collect()
     })
-}
-
-/// Where the key or element at a path stands. Of a path that leads nowhere, the nearest that is there.
-fn find_span(item: &Item, path: &str) -> Option<Range<usize>> {
-    let path = path.strip_prefix('.').unwrap_or(path);
-    if let Some(table) = item.as_table_like() {
-        let (key, after) = table
-            .iter()
-            .filter_map(|(key, _)| {
-                let after = path.strip_prefix(key)?;
-                (after.is_empty() || after.starts_with(['.', '['])).then_some((key, after))
-            })
-            .min_by_key(|(_, after)| after.len())?;
-        let below = table.get(key).filter(|_| !after.is_empty()).and_then(|item| find_span(item, after));
-        return below.or_else(|| {
-            let key_span = table.key(key).and_then(toml_edit::Key::span);
-            let header = table.get(key).and_then(Item::span).filter(|_| key_span.is_none());
-            key_span.or(header)
-        });
-    }
-    let (index, after) = path.strip_prefix('[')?.split_once(']')?;
-    let index: usize = index.parse().ok()?;
-    if let Some(tables) = item.as_array_of_tables() {
-        let table = tables.get(index)?;
-        let below = Item::Table(table.clone());
-        return find_span(&below, after).or_else(|| table.span());
-    }
-    let element = item.as_array()?.get(index)?;
-    find_span(&Item::Value(element.clone()), after).or_else(|| element.span())
 }
 
 /// What the TOML parser says, as a fragment of its own.
