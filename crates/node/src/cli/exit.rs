@@ -12,29 +12,39 @@ Exit codes: 0 done; 1 not done, as said on standard error; 2 the command line is
 /// Why it could not be done.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// As said.
-    NotDone(String),
+    /// As said, one line each.
+    NotDone(Vec<String>),
     Config(Vec<ConfigProblem>),
+    NoAnswer(String),
+    NoToken(String),
 }
 
 impl Failure {
     pub(super) fn not_done(what: impl ToString) -> Self {
-        Self::NotDone(what.to_string())
+        Self::NotDone(vec![what.to_string()])
     }
 
     /// Says it on standard error.
     pub(super) fn report(&self) -> ExitCode {
-        match self {
-            Self::NotDone(what) => {
-                eprintln!("error: {what}");
-                ExitCode::from(1)
-            }
-            Self::Config(problems) => {
-                for problem in problems {
-                    eprintln!("error: {problem}");
-                }
-                ExitCode::from(3)
-            }
+        let (code, lines) = match self {
+            Self::NotDone(lines) => (1, lines.clone()),
+            Self::Config(problems) => (3, problems.iter().map(ToString::to_string).collect()),
+            Self::NoAnswer(line) => (4, vec![line.clone()]),
+            Self::NoToken(line) => (5, vec![line.clone()]),
+        };
+        for line in lines {
+            eprintln!("error: {line}");
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Of standard output: someone who reads no further (`| head`) is no failure to speak of, but ends the command.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::NotDone(Vec::new()),
+            _ => Self::not_done(format!("cannot write to standard output: {error}")),
         }
     }
 }

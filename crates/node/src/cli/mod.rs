@@ -1,9 +1,19 @@
 //! The command line: a file per command. Answers go to standard output, everything else to standard error.
 
+mod api_client;
 mod config;
+mod connect_options;
 mod exit;
+mod flow;
+mod kv;
+mod mqtt_client;
 mod node_options;
+mod publish;
 mod run;
+mod subscribe;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
@@ -27,6 +37,16 @@ enum Command {
     /// Look at the configuration without starting a node.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Check, deploy, start and stop flows of a running node.
+    #[command(subcommand)]
+    Flow(flow::FlowCommand),
+    /// Read and write persistent key/value stores of a running node.
+    #[command(subcommand)]
+    Kv(kv::KvCommand),
+    /// Publish one message.
+    Pub(publish::Publish),
+    /// Write messages as they come: topic and payload.
+    Sub(subscribe::Subscribe),
 }
 
 /// Does what the command line says.
@@ -36,6 +56,10 @@ pub fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Run(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Flow(command) => command.run(),
+        Command::Kv(command) => command.run(),
+        Command::Pub(command) => command.run(),
+        Command::Sub(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

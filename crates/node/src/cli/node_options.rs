@@ -1,4 +1,4 @@
-//! The options by which every command finds its configuration.
+//! The options by which a node, or whoever looks at its configuration, is told what the configuration is.
 
 use std::path::PathBuf;
 
@@ -24,20 +24,24 @@ pub(super) struct NodeOptions {
 impl NodeOptions {
     /// Reads the configuration.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
-        let mut arguments: Vec<Argument> = self
-            .sets
-            .iter()
+        let sets = self.sets.iter();
+        let mut arguments: Vec<Argument> = sets
             .map(|(key, value)| Argument { key: key.clone(), value: value.clone(), written: format!("--set {key}") })
             .collect();
         if let Some(data_dir) = &self.data_dir {
             let value = data_dir.to_string_lossy().into_owned();
             arguments.push(Argument { key: "data_dir".to_owned(), value, written: "--data-dir".to_owned() });
         }
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        load(&Sources { file: self.config.clone(), environment, arguments }).map_err(Failure::Config)
+        let sources = Sources { file: self.config.clone(), environment: environment(), arguments };
+        load(&sources).map_err(Failure::Config)
     }
+}
+
+/// The environment of this process. What is no UTF-8 cannot be meant for us.
+pub(super) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {

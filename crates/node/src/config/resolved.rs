@@ -103,6 +103,10 @@ pub struct Limits {
     /// Bytes of the largest MQTT packet.
     #[schemars(range(min = 1024, max = 268_435_455))]
     pub mqtt_packet_bytes_max: usize,
+    /// Seconds of keep alive that an MQTT 5.0 client may ask for at most; one that asks for more, or for none, is told
+    /// to use this. 65535: whatever the client asks for.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub mqtt_keep_alive_s_max: u16,
     /// Messages that wait for one MQTT client.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub mailbox_messages_max: usize,
@@ -181,6 +185,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             mqtt_packet_bytes_max: limits::MQTT_PACKET_BYTES_MAX,
+            mqtt_keep_alive_s_max: u16::MAX,
             mailbox_messages_max: limits::MAILBOX_MESSAGES_MAX,
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
         }

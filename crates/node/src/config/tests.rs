@@ -36,7 +36,7 @@ impl Written {
     }
 
     fn config(&self) -> Config {
-        load(&self.sources).map(|loaded| loaded.config).unwrap_or_else(|problems| panic!("{}", problems[0]))
+        load(&self.sources).map_or_else(|problems| panic!("{}", problems[0]), |loaded| loaded.config)
     }
 
     /// All problems, without the folder of the test.

@@ -8,4 +8,5 @@ mod start;
 pub use addresses::Addresses;
 pub(crate) use addresses::reachable;
 pub use running::RunningNode;
+pub(crate) use start::catalog;
 pub use start::{StartError, start};

@@ -159,6 +159,7 @@ fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
         sessions: Sessions::new(router, limits::SESSIONS_MAX),
         access: Arc::new(OpenAccess),
         settings: ::mqtt::Settings { packet_bytes_max: limits.mqtt_packet_bytes_max, ..::mqtt::Settings::default() },
+        keep_alive_s_max: limits.mqtt_keep_alive_s_max,
         mailbox: MailboxOptions {
             messages_max: limits.mailbox_messages_max,
             bytes_max: limits.mailbox_bytes_max,
@@ -169,7 +170,8 @@ fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
     })
 }
 
-fn catalog() -> Catalog {
+/// The module types that this program offers.
+pub(crate) fn catalog() -> Catalog {
     Catalog::new(&[flow::modules::MODULES])
 }
 
