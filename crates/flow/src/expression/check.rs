@@ -2,6 +2,7 @@
 
 use message::Text;
 
+use super::free_names::undeclared_names;
 use super::parse::{Parsed, parse_condition, parse_expression};
 use super::problem::SourceProblem;
 use crate::script::{Syntax, check_syntax};
@@ -28,6 +29,9 @@ fn check(parsed: Parsed, syntax: Syntax, source: &str, names: &[Text]) -> Vec<So
             let names = std::iter::once(first).chain(others);
             names.map(|(name, place)| SourceProblem::undeclared(place, &name)).collect()
         }
-        Parsed::Outside => check_syntax(syntax, source, names).err().into_iter().collect(),
+        Parsed::Outside => match check_syntax(syntax, source, names) {
+            Ok(()) => undeclared_names(source, names),
+            Err(problem) => vec![problem],
+        },
     }
 }

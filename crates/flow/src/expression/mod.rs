@@ -8,6 +8,7 @@ mod condition;
 #[cfg(test)]
 mod differential;
 mod evaluate;
+mod free_names;
 mod names;
 mod number_text;
 mod operand;
@@ -20,6 +21,8 @@ mod tree;
 pub use check::{check_condition, check_expression, check_script};
 pub use condition::{Condition, Expression};
 pub use names::is_bare_name;
+#[cfg(test)]
+pub(crate) use names::is_global;
 pub(crate) use operand::number_to_value;
 pub use problem::{Place, SourceProblem};
 pub(crate) use scope::Evaluation;

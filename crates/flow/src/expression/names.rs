@@ -58,18 +58,24 @@ const RESERVED: [&str; 48] = [
 const OFFERED: [&str; 6] = ["message", "variables", "context", "log", "state", "route"];
 
 /// The global names of the engine that an author may use.
-const GLOBALS: [&str; 59] = [
+const GLOBALS: [&str; 69] = [
     "AggregateError",
     "Array",
     "ArrayBuffer",
+    "AsyncDisposableStack",
+    "Atomics",
     "BigInt",
     "BigInt64Array",
     "BigUint64Array",
     "Boolean",
+    "DOMException",
     "DataView",
     "Date",
+    "DisposableStack",
     "Error",
     "EvalError",
+    "FinalizationRegistry",
+    "Float16Array",
     "Float32Array",
     "Float64Array",
     "Function",
@@ -77,6 +83,7 @@ const GLOBALS: [&str; 59] = [
     "Int16Array",
     "Int32Array",
     "Int8Array",
+    "InternalError",
     "Iterator",
     "JSON",
     "Map",
@@ -91,7 +98,9 @@ const GLOBALS: [&str; 59] = [
     "Reflect",
     "RegExp",
     "Set",
+    "SharedArrayBuffer",
     "String",
+    "SuppressedError",
     "Symbol",
     "SyntaxError",
     "TypeError",
@@ -103,6 +112,8 @@ const GLOBALS: [&str; 59] = [
     "WeakMap",
     "WeakRef",
     "WeakSet",
+    "atob",
+    "btoa",
     "decodeURI",
     "decodeURIComponent",
     "encodeURI",
@@ -113,11 +124,10 @@ const GLOBALS: [&str; 59] = [
     "isNaN",
     "parseFloat",
     "parseInt",
+    "performance",
+    "queueMicrotask",
     "undefined",
     "unescape",
-    "Float16Array",
-    "SharedArrayBuffer",
-    "FinalizationRegistry",
 ];
 
 pub(crate) fn is_reserved(name: &str) -> bool {

@@ -10,7 +10,9 @@ use super::token::{Outside, Token, Tokens};
 use super::tree::{BinaryOperator, Change, Link, MathFunction, Node, Search, Step};
 
 /// Nesting that the parser follows before it leaves a text to the engine, which has a limit of its own.
-const DEPTH_MAX: usize = 48;
+const DEPTH_MAX: usize = 32;
+/// Tokens of a text in the subset: a long sum is a deep tree, too.
+const TOKENS_MAX: usize = 400;
 
 /// What reading a text in the subset came to.
 #[derive(Debug)]
@@ -48,20 +50,24 @@ pub(super) fn parse_condition(source: &str, names: &[Text]) -> Parsed {
 struct Parser<'s, 'n> {
     tokens: Tokens<'s>,
     token: Token<'s>,
-    place: Place,
+    /// Where the token begins.
+    at: usize,
+    /// Tokens that may still be read.
+    left: usize,
     names: &'n [Text],
-    undeclared: Vec<(String, Place)>,
+    undeclared: Vec<(String, usize)>,
 }
 
 impl<'s, 'n> Parser<'s, 'n> {
     fn read(source: &'s str, names: &'n [Text], read: impl FnOnce(&mut Self) -> Result<Node, Outside>) -> Parsed {
         let mut tokens = Tokens::new(source);
-        let Ok((token, place)) = tokens.next() else { return Parsed::Outside };
-        let mut parser = Self { tokens, token, place, names, undeclared: Vec::new() };
+        let Ok((token, at)) = tokens.next() else { return Parsed::Outside };
+        let mut parser = Self { tokens, token, at, left: TOKENS_MAX, names, undeclared: Vec::new() };
         match read(&mut parser) {
             Ok(_) if parser.token != Token::End => Parsed::Outside,
             Ok(node) => {
-                let mut undeclared = parser.undeclared.into_iter();
+                let place = |(name, at)| (name, Place::of(source, at));
+                let mut undeclared = parser.undeclared.into_iter().map(place);
                 match undeclared.next() {
                     None => Parsed::Tree(node),
                     Some(first) => Parsed::Undeclared(first, undeclared.collect()),
@@ -72,8 +78,9 @@ impl<'s, 'n> Parser<'s, 'n> {
     }
 
     fn step(&mut self) -> Result<Token<'s>, Outside> {
-        let (token, place) = self.tokens.next()?;
-        self.place = place;
+        self.left = self.left.checked_sub(1).ok_or(Outside)?;
+        let (token, at) = self.tokens.next()?;
+        self.at = at;
         Ok(std::mem::replace(&mut self.token, token))
     }
 
@@ -212,11 +219,11 @@ impl<'s, 'n> Parser<'s, 'n> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Node, Outside> {
-        let place = self.place;
+        let at = self.at;
         match self.step()? {
             Token::Number(number) => Ok(Node::Number(number)),
             Token::Text(text) => Ok(Node::Text(Text::from(text))),
-            Token::Name(name) => self.named(name, place, depth),
+            Token::Name(name) => self.named(name, at, depth),
             Token::Sign("(") => {
                 let node = self.expression(depth + 1)?;
                 self.expect(")")?;
@@ -226,7 +233,7 @@ impl<'s, 'n> Parser<'s, 'n> {
         }
     }
 
-    fn named(&mut self, name: &str, place: Place, depth: usize) -> Result<Node, Outside> {
+    fn named(&mut self, name: &str, at: usize, depth: usize) -> Result<Node, Outside> {
         Ok(match name {
             "true" => Node::Bool(true),
             "false" => Node::Bool(false),
@@ -241,24 +248,24 @@ impl<'s, 'n> Parser<'s, 'n> {
                 // Only by a name that is written out: then it is known here whether it is declared.
                 self.expect(".")?;
                 let Token::Name(name) = self.token else { return Err(Outside) };
-                let place = self.place;
+                let at = self.at;
                 self.step()?;
                 if is_inherited(name) {
                     return Err(Outside);
                 }
-                self.variable(name, place)
+                self.variable(name, at)
             }
             _ if is_reserved(name) || is_offered(name) || is_global(name) => return Err(Outside),
-            _ if is_bare_name(name) => self.variable(name, place),
+            _ if is_bare_name(name) => self.variable(name, at),
             _ => return Err(Outside),
         })
     }
 
-    fn variable(&mut self, name: &str, place: Place) -> Node {
+    fn variable(&mut self, name: &str, at: usize) -> Node {
         if let Some(index) = self.names.iter().position(|declared| declared == name) {
             return Node::Variable(index);
         }
-        self.undeclared.push((name.to_owned(), place));
+        self.undeclared.push((name.to_owned(), at));
         Node::Undefined
     }
 

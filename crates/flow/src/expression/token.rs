@@ -1,8 +1,6 @@
 //! Reads the tokens of the part of JavaScript that runs without the script engine. Whatever is outside that part,
 //! or would need care to get exactly right, is refused: the engine then reads the text instead.
 
-use super::problem::Place;
-
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token<'s> {
     Number(f64),
@@ -39,12 +37,12 @@ impl<'s> Tokens<'s> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
-    /// The next token and the place where it begins.
-    pub(super) fn next(&mut self) -> Result<(Token<'s>, Place), Outside> {
+    /// The next token and the byte at which it begins.
+    pub(super) fn next(&mut self) -> Result<(Token<'s>, usize), Outside> {
         self.skip_space()?;
-        let place = Place::of(self.source, self.at);
+        let at = self.at;
         let rest = self.rest();
-        let Some(first) = rest.chars().next() else { return Ok((Token::End, place)) };
+        let Some(first) = rest.chars().next() else { return Ok((Token::End, at)) };
         let token = match first {
             'a'..='z' | 'A'..='Z' | '_' | '$' => self.name(rest),
             '0'..='9' => self.number(rest)?,
@@ -61,7 +59,7 @@ impl<'s> Tokens<'s> {
             }
             _ => self.sign(rest)?,
         };
-        Ok((token, place))
+        Ok((token, at))
     }
 
     fn skip_space(&mut self) -> Result<(), Outside> {

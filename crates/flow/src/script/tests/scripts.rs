@@ -5,6 +5,7 @@ use std::sync::Arc;
 use message::{Bytes, Timestamp};
 
 use super::*;
+use crate::expression::is_global;
 
 /// Runs a script on a message and shows what came of it: `outcome message variables`.
 fn check(source: &str, message: &str, expect: &str) {
@@ -183,4 +184,16 @@ fn state_lasts_between_runs_and_belongs_to_one_script() {
         itinerary.run(script).unwrap();
         assert_eq!(itinerary.message, Value::from(count));
     }
+}
+
+#[test]
+fn the_checker_knows_every_global_name_of_the_engine() {
+    let script =
+        engine().compile_script("message = { names: Object.getOwnPropertyNames(globalThis) }", &names()).unwrap();
+    let mut itinerary = Itinerary::new(json("{}"));
+    itinerary.run(&script).unwrap();
+    let names = itinerary.message.get("names").unwrap().as_array().unwrap();
+    let unknown = |name: &&Value| !name.as_str().is_some_and(|name| is_global(name) || name.starts_with("$$"));
+    assert_eq!(names.iter().find(unknown), None);
+    assert!(names.len() > 50);
 }
