@@ -36,6 +36,12 @@ pub struct HostParts {
     pub stores: Box<dyn Fn(&FlowId) -> Arc<dyn Stores> + Send + Sync>,
 }
 
+impl std::fmt::Debug for HostParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostParts").field("secrets_dir", &self.secrets_dir).finish_non_exhaustive()
+    }
+}
+
 /// The flows that run on this node.
 pub struct FlowHost {
     parts: HostParts,

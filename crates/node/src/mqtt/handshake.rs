@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::{Connect, Principal, SessionExpiry, Will};
 use message::{ClientId, Now, Publication};
-use mqtt::{Accept, ConnectRequest, ReasonCode};
+use mqtt::{Accept, ConnectRequest, ReasonCode, Version};
 
 use super::client::Client;
 use super::{AssignedIds, Mqtt};
@@ -51,7 +51,7 @@ impl Client {
         let Some((claim, _)) = &mut self.claim else { return };
         let Poll::Ready(granted) = claim.poll_connected(waker) else { return };
         let Some((_, request)) = self.claim.take() else { return };
-        let (Ok(connected), Some(client_id)) = (granted, request.client_id) else {
+        let (Ok(connected), Some(client_id)) = (granted, request.client_id.clone()) else {
             return self.connection.handle_close(ReasonCode::SessionTakenOver);
         };
         let mut session = connected.session;
@@ -59,6 +59,7 @@ impl Client {
         let accept = Accept {
             session_present: connected.present,
             received: session.inbound().iter().collect(),
+            keep_alive_s: self.mqtt.shorter_keep_alive_s(&request),
             ..Accept::new_session(client_id)
         };
         self.session = Some(session);
@@ -67,6 +68,13 @@ impl Client {
 }
 
 impl Mqtt {
+    /// The keep alive that a client is told instead of its own. 3.1.1 has no word for it.
+    fn shorter_keep_alive_s(&self, request: &ConnectRequest) -> Option<u16> {
+        let longest = self.keep_alive_s_max;
+        let is_too_long = request.keep_alive_s == 0 || request.keep_alive_s > longest;
+        (request.version == Version::V5 && longest < u16::MAX && is_too_long).then_some(longest)
+    }
+
     fn assign_client_id(&self) -> Option<ClientId> {
         let number = match &self.assigned_ids {
             AssignedIds::Random => crate::clock::random_u64(),

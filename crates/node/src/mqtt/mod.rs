@@ -30,6 +30,8 @@ pub struct Mqtt {
     pub access: Arc<dyn Access>,
     /// What the node grants to every client.
     pub settings: Settings,
+    /// The longest keep alive that a client of MQTT 5.0 may have, in seconds; `u16::MAX` for any, or none at all.
+    pub keep_alive_s_max: u16,
     /// The limits of a session's mailbox.
     pub mailbox: MailboxOptions,
     /// Gives identifiers to clients that bring none; random at the edge, counted in a simulation.
