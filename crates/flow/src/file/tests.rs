@@ -389,6 +389,7 @@ proptest! {
     #[test]
     fn any_flow_is_read_as_it_was_written(flow in any_flow()) {
         let text = write(&flow).unwrap();
+        prop_assert_eq!(read(&text.replace('\n', "\r\n")), Ok(flow.clone()), "with the line ends of Windows: {}", text);
         prop_assert_eq!(read(&text), Ok(flow), "{}", text);
     }
 
