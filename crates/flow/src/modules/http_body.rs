@@ -7,12 +7,12 @@ use super::payload::{PayloadError, PayloadFormat};
 /// Why the body of a request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body is {what}")]
-pub(super) struct BodyError {
+pub struct BodyError {
     what: PayloadError,
 }
 
 /// Reads a body; one without `Content-Type` in the format `otherwise`. An empty body is null.
-pub(super) fn read(content_type: Option<&str>, otherwise: PayloadFormat, body: &Bytes) -> Result<Value, BodyError> {
+pub fn read(content_type: Option<&str>, otherwise: PayloadFormat, body: &Bytes) -> Result<Value, BodyError> {
     if body.is_empty() {
         return Ok(Value::Null);
     }

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 /// A property by its path, or, written `message`, the message as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum MessagePart {
+pub enum MessagePart {
     Whole,
     Property(Path),
 }
@@ -20,24 +20,24 @@ const RESULT: &str = "headwater";
 
 impl MessagePart {
     /// The property `name` at the top of the message.
-    pub(super) fn member(name: &'static str) -> Self {
+    pub fn member(name: &'static str) -> Self {
         Self::Property(Path::member(name))
     }
 
     /// `data`, where inbound modules put what they bring.
-    pub(super) fn data() -> Self {
+    pub fn data() -> Self {
         Self::member("data")
     }
 
-    pub(super) fn read<'a>(&self, message: &'a Value) -> Option<&'a Value> {
+    pub fn read<'a>(&self, message: &'a Value) -> Option<&'a Value> {
         match self {
             Self::Whole => Some(message),
             Self::Property(path) => message.at(path),
         }
     }
 
-    /// Puts `new` in place. A `null` message becomes an object; the node's own `headwater` stays beside a whole message.
-    pub(super) fn write(&self, message: &mut Value, new: Value) -> Result<(), SetError> {
+    /// Puts `new` in place; into a `null` message as its first property.
+    pub fn write(&self, message: &mut Value, new: Value) -> Result<(), SetError> {
         match self {
             Self::Whole => {
                 *message = new;
@@ -48,7 +48,7 @@ impl MessagePart {
     }
 
     /// Refuses a target that would write into one of `members`, which the module itself puts into the message.
-    pub(super) fn check_beside(&self, members: &[Text]) -> Result<(), String> {
+    pub fn check_beside(&self, members: &[Text]) -> Result<(), String> {
         match self {
             Self::Whole => Ok(()),
             Self::Property(path) => match path.first_member() {
@@ -63,7 +63,7 @@ impl MessagePart {
 
 /// What leaves the flow: the part that was asked for; when none was, `data` if the message has it, else the whole message.
 /// The node's own `headwater` is left out of a whole message. `None` when the part is missing.
-pub(super) fn outgoing<'a>(message: &'a Value, source: Option<&MessagePart>) -> Option<Cow<'a, Value>> {
+pub fn outgoing<'a>(message: &'a Value, source: Option<&MessagePart>) -> Option<Cow<'a, Value>> {
     match source {
         Some(MessagePart::Property(path)) => message.at(path).map(Cow::Borrowed),
         None if message.get("data").is_some() => message.get("data").map(Cow::Borrowed),

@@ -41,6 +41,10 @@ mod ticks;
 #[expect(unreachable_pub, reason = "shared with `tests/`, where it stands in a crate of its own")]
 pub(crate) mod harness;
 
+pub use http_body::{BodyError, read as read_http_body};
+pub use message_part::{MessagePart, outgoing};
+pub use payload::{PayloadError, PayloadFormat, as_found};
+
 use crate::module::{ModuleKind, Of};
 
 /// Every module of this crate, in the order of the toolbox.

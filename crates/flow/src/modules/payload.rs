@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How bytes become a value, and a value bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum PayloadFormat {
+pub enum PayloadFormat {
     /// JSON text.
     #[default]
     Json,
@@ -19,7 +19,7 @@ pub(super) enum PayloadFormat {
 }
 
 impl PayloadFormat {
-    pub(super) fn decode(self, bytes: &Bytes) -> Result<Value, PayloadError> {
+    pub fn decode(self, bytes: &Bytes) -> Result<Value, PayloadError> {
         match self {
             Self::Json => Ok(parse_json(bytes)?),
             Self::Raw => Ok(Value::from(bytes.clone())),
@@ -30,7 +30,7 @@ impl PayloadFormat {
         }
     }
 
-    pub(super) fn encode(self, value: &Value) -> Result<Bytes, PayloadError> {
+    pub fn encode(self, value: &Value) -> Result<Bytes, PayloadError> {
         match (self, value) {
             (Self::Json, value) => Ok(value.to_json_bytes().into()),
             (Self::Raw, Value::Bytes(bytes)) => Ok(Bytes::clone(bytes)),
@@ -43,7 +43,7 @@ impl PayloadFormat {
     }
 
     /// The media type of what `encode` makes.
-    pub(super) fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Raw => "application/octet-stream",
@@ -53,7 +53,7 @@ impl PayloadFormat {
 }
 
 /// Bytes that nobody could read, kept as a person can look at them: as text where they are text.
-pub(super) fn as_found(bytes: &Bytes) -> Value {
+pub fn as_found(bytes: &Bytes) -> Value {
     match str::from_utf8(bytes) {
         Ok(text) => Value::from(text),
         Err(_) => Value::from(bytes.clone()),
@@ -62,7 +62,7 @@ pub(super) fn as_found(bytes: &Bytes) -> Value {
 
 /// Why bytes cannot be read or written in a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PayloadError {
+pub enum PayloadError {
     #[error(transparent)]
     Json(#[from] JsonError),
     #[error("not valid UTF-8 text: byte {at} is wrong")]

@@ -22,7 +22,7 @@ pub struct Itinerary {
 }
 
 impl Itinerary {
-    /// Begins an itinerary with the flow's initial variables. The `number` is given by the worker's count.
+    /// Begins an itinerary with the flow's initial variables. The worker gives it another `number` when it arrives.
     pub fn begin(now: Now, flow: &Arc<FlowContext>, source: Arc<Source>, number: u64, message: Value) -> Self {
         Self {
             message,
@@ -87,6 +87,11 @@ impl Itinerary {
     /// Where failures of this itinerary are told, if its source wants to know.
     pub fn receipt(&self) -> Option<&Receipt> {
         self.receipt.as_ref()
+    }
+
+    /// Numbers the itineraries of one run as they arrive: those who begin them cannot know of each other.
+    pub(crate) fn set_number(&mut self, number: u64) {
+        self.id.number = number;
     }
 
     pub(crate) fn set_branch(&mut self, branch: u32) {

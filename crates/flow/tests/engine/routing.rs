@@ -38,6 +38,17 @@ fn a_condition_that_fails_is_counted_and_hurts_no_other_branch() {
 }
 
 #[test]
+fn each_itinerary_has_an_id_of_its_own() {
+    let name = "\n[modules.name]\ntype = \"script\"\nwith.code = \"message.data = context.itinerary;\"\n";
+    let arrows = connect("source", "name", "") + &connect("name", "a", "");
+    let mut bench = Bench::new(&flow(&(name.to_owned() + &arrows)));
+    bench.send("in", "0");
+    bench.send("in", "0");
+    let published = bench.published();
+    assert!(published.len() == 2 && published[0] != published[1], "{published:?}");
+}
+
+#[test]
 fn a_branch_changes_its_own_copy() {
     let middle = r#"
 [modules.change]

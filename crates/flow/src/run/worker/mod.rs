@@ -195,8 +195,10 @@ impl Worker {
             self.at_work = Some(place);
             inbound.poll_arrivals(cx, now, room.min(limits::FLOW_BATCH_ITINERARIES_MAX), &mut self.arrivals);
             add(&module.figures.messages_in, self.arrivals.len() as u64);
+            let begun = self.figures.begun.load(Ordering::Relaxed);
             add(&self.figures.begun, self.arrivals.len() as u64);
-            for mut itinerary in self.arrivals.drain(..) {
+            for (number, mut itinerary) in (begun.wrapping_add(1)..).zip(self.arrivals.drain(..)) {
+                itinerary.set_number(number);
                 failure::mark_begun(&mut itinerary);
                 self.entrance.push_back((place, itinerary));
             }
