@@ -162,6 +162,12 @@ pub const SCRIPT_TIME_CEILING_MS: u64 = 60_000;
 pub const SCRIPT_HEAP_CEILING_MIB: u64 = 1_024;
 /// Jobs (settled promises) that one run of a script may leave behind.
 pub const SCRIPT_JOBS_MAX: usize = 10_000;
+/// Lines that one run of a script may log: the log is for people.
+pub const SCRIPT_LOG_LINES_MAX: usize = 100;
+/// One line that a script logs; longer ones are cut.
+pub const SCRIPT_LOG_LINE_CHARACTERS_MAX: usize = 2_000;
+/// The text of an error that a script throws; longer ones are cut.
+pub const SCRIPT_ERROR_CHARACTERS_MAX: usize = 500;
 /// The text of one script.
 pub const SCRIPT_SOURCE_BYTES_MAX: usize = 256 * 1024;
 
@@ -221,3 +227,14 @@ pub const TABLE_GROUP_WAIT: Duration = Duration::from_millis(2);
 pub const TABLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// One entry of the `meta` table.
 pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
+
+// --- Databases of flows -------------------------------------------------------------------------------------------
+
+/// Statements that may wait for one database; more fail.
+pub const DATABASE_JOBS_WAITING_MAX: usize = 1_000;
+/// How long a statement waits for a file that another program has locked.
+pub const DATABASE_BUSY_MAX: Duration = Duration::from_secs(5);
+/// Columns of one row that is inserted: SQLite takes 2,000.
+pub const DATABASE_COLUMNS_MAX: usize = 2_000;
+/// The name of a table or column.
+pub const DATABASE_NAME_BYTES_MAX: usize = 128;

@@ -1,6 +1,8 @@
 //! The tree and the engine must agree on every expression of the subset and every message, also on which of them
 //! throw: random ones are tried on both.
 
+use std::time::Duration;
+
 use message::{Array, Object, Text, Timestamp, Value};
 use proptest::prelude::*;
 
@@ -204,10 +206,14 @@ fn check(engine: &ScriptEngine, source: &str, trial: &Trial) -> Result<bool, Tes
     Ok(true)
 }
 
+fn fresh_engine() -> ScriptEngine {
+    ScriptEngine::new(ScriptLimits { time: Duration::from_secs(600), ..ScriptLimits::default() })
+}
+
 #[test]
 fn the_tree_and_the_engine_agree() {
     let settled = std::cell::Cell::new(0);
-    let engine = std::cell::RefCell::new((ScriptEngine::new(ScriptLimits::default()), 0));
+    let engine = std::cell::RefCell::new((fresh_engine(), 0));
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let trials = (prop::collection::vec(expression(), 1..4), message(), scalar(), scalar());
@@ -217,7 +223,7 @@ fn the_tree_and_the_engine_agree() {
             let mut engine = engine.borrow_mut();
             engine.1 += 1;
             if engine.1 % 1_000 == 0 {
-                engine.0 = ScriptEngine::new(ScriptLimits::default());
+                engine.0 = fresh_engine();
             }
             let trial = Trial { message, variables: vec![limit, label] };
             for source in sources {

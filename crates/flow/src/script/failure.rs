@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use message::limits;
 use rquickjs::{Coerced, Ctx, Exception, Value as JsValue};
 
 use super::engine::ScriptLimits;
 use super::heartbeat::Deadline;
 use super::wrapping;
 use crate::expression::Place;
-
-/// The text of an error that a script throws is cut to so many characters.
-const WHAT_CHARACTERS_MAX: usize = 500;
 
 /// Why a run of a condition, an expression or a script gave no result. Message and variables are as before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,5 +93,5 @@ pub(super) fn read(thrown: &JsValue<'_>, limits: &ScriptLimits) -> RunError {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(WHAT_CHARACTERS_MAX).collect()
+    text.chars().take(limits::SCRIPT_ERROR_CHARACTERS_MAX).collect()
 }

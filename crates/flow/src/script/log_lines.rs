@@ -2,10 +2,7 @@
 
 use std::cell::RefCell;
 
-/// Lines of one run that are kept; later ones are counted.
-const LINES_MAX: usize = 100;
-/// Characters of one line that are kept.
-const LINE_CHARACTERS_MAX: usize = 2_000;
+use message::limits;
 
 /// How urgent a line of a script is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +28,13 @@ impl LogLines {
             _ => LogLevel::Error,
         };
         let mut lines = self.lines.borrow_mut();
-        if lines.len() < LINES_MAX {
-            lines.push((level, text.chars().take(LINE_CHARACTERS_MAX).collect()));
-        } else if lines.len() == LINES_MAX {
-            lines.push((LogLevel::Warn, format!("only the first {LINES_MAX} lines of this run are kept")));
+        if lines.len() < limits::SCRIPT_LOG_LINES_MAX {
+            lines.push((level, text.chars().take(limits::SCRIPT_LOG_LINE_CHARACTERS_MAX).collect()));
+        } else if lines.len() == limits::SCRIPT_LOG_LINES_MAX {
+            lines.push((
+                LogLevel::Warn,
+                format!("only the first {} lines of this run are kept", limits::SCRIPT_LOG_LINES_MAX),
+            ));
         }
     }
 

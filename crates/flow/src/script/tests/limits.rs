@@ -3,9 +3,19 @@
 use super::*;
 use crate::expression::Condition;
 
+/// Time that runs out soon.
+fn hasty() -> ScriptLimits {
+    ScriptLimits { time: Duration::from_millis(50), ..ScriptLimits::default() }
+}
+
+/// A heap that is full soon.
+fn small() -> ScriptLimits {
+    ScriptLimits { heap_bytes: 4 * 1024 * 1024, time: LONG, ..ScriptLimits::default() }
+}
+
 /// Runs a script that must fail so, then another on the same engine.
-fn check(source: &str, expect: &str) {
-    let engine = ScriptEngine::new(tight());
+fn check(limits: ScriptLimits, source: &str, expect: &str) {
+    let engine = ScriptEngine::new(limits);
     let after =
         engine.compile_script("state.runs = (state.runs ?? 0) + 1; message.runs = state.runs", &names()).unwrap();
     let runaway = engine.compile_script(source, &names()).unwrap();
@@ -35,13 +45,13 @@ fn a_script_that_does_not_end_is_stopped() {
         "message.x = { toString() { for (;;) {} } }; throw message.x",
         "[1, 2].sort(() => { for (;;) {} })",
     ] {
-        check(source, expect);
+        check(hasty(), source, expect);
     }
 }
 
 #[test]
 fn a_chain_of_promises_without_end_is_stopped() {
-    let engine = ScriptEngine::new(ScriptLimits::default());
+    let engine = engine();
     let source = "const again = () => Promise.resolve().then(again); await again();";
     let script = engine.compile_script(source, &names()).unwrap();
     let error = Itinerary::new(json("{}")).run(&script).unwrap_err();
@@ -58,19 +68,19 @@ fn a_script_that_fills_the_heap_is_stopped() {
         "'x'.repeat(1e9)",
         "state.list = []; for (;;) state.list.push('x'.repeat(1000) + state.list.length);",
     ] {
-        check(source, "needed more than 4194304 bytes of heap");
+        check(small(), source, "needed more than 4194304 bytes of heap");
     }
 }
 
 #[test]
 fn recursion_without_end_fails() {
-    check("const f = () => f() + 1; f()", "RangeError: Maximum call stack size exceeded");
-    check("let a = []; for (let i = 0; i < 9000; i++) a = [a]; JSON.stringify(a)", "RangeError");
+    check(small(), "const f = () => f() + 1; f()", "RangeError: Maximum call stack size exceeded");
+    check(small(), "let a = []; for (let i = 0; i < 9000; i++) a = [a]; JSON.stringify(a)", "RangeError");
 }
 
 #[test]
 fn state_survives_a_stopped_run() {
-    let engine = ScriptEngine::new(tight());
+    let engine = ScriptEngine::new(hasty());
     let counts = engine.compile_script("state.runs = (state.runs ?? 0) + 1; return state.runs", &names()).unwrap();
     let runaway = engine.compile_script("for (;;) {}", &names()).unwrap();
     Itinerary::new(json("{}")).run(&counts).unwrap();
@@ -82,7 +92,7 @@ fn state_survives_a_stopped_run() {
 
 #[test]
 fn a_condition_that_does_not_end_is_stopped_and_works_again() {
-    let engine = ScriptEngine::new(tight());
+    let engine = ScriptEngine::new(hasty());
     let condition = Condition::new(&engine, "while (message.loop) {} var route = true;", &names()).unwrap();
     let stuck = Itinerary::new(json(r#"{"loop":1}"#));
     assert!(condition.is_true(&stuck).unwrap_err().to_string().starts_with("ran longer than"));
@@ -101,7 +111,7 @@ fn engines_share_nothing() {
 
 #[test]
 fn many_runs_keep_nothing() {
-    let engine = ScriptEngine::new(tight());
+    let engine = ScriptEngine::new(small());
     let source = "message.s = 'x'.repeat(10000) + message.n; message.o.list.push({ a: message.s }); delete message.n";
     let script = engine.compile_script(source, &names()).unwrap();
     for n in 0..2_000 {
