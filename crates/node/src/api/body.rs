@@ -24,7 +24,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
-            let at = if path == "." { String::new() } else { format!(" at `{path}`") };
+            let at = if matches!(path.as_str(), "." | "?") { String::new() } else { format!(" at `{path}`") };
             Problem::bad_request(format!("the body cannot be read{at}: {}", error.into_inner()))
         })?;
         deserializer.end().map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))?;

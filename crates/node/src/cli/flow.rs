@@ -172,6 +172,11 @@ impl Deploy {
         let api = self.connect.api()?;
         for path in &self.files {
             let file = FlowFile::read(path)?;
+            // A file that cannot run shall not take the place of a draft that can.
+            let (runnable, problems) = ask_check(&api, &file)?;
+            if !runnable {
+                return Err(Failure::NotDone(with_file(path, problems.into_iter())));
+            }
             let address = format!("/flows/{}", segment(&file.id));
             let deployed = api.ask(Method::PUT, &address, file.content()).and_then(|_| {
                 let body = json!({ "note": self.note }).to_string().into_bytes();

@@ -35,7 +35,8 @@ pub(super) struct Publish {
 
 impl Publish {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let topic = TopicName::parse(&self.topic).map_err(Failure::not_done)?;
+        let topic = TopicName::parse(&self.topic)
+            .map_err(|error| Failure::not_done(format!("`{}` is no topic: {error}", self.topic)))?;
         let qos = QoS::try_from(self.qos).map_err(Failure::not_done)?;
         let payload = match self.file {
             None => self.payload.unwrap_or_default().into_bytes(),

@@ -41,8 +41,11 @@ pub(super) struct Subscribe {
 
 impl Subscribe {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let filters = self.filters.iter().map(|text| TopicFilter::parse(text)).collect::<Result<Vec<_>, _>>();
-        let filters = filters.map_err(Failure::not_done)?;
+        let parse = |text: &String| {
+            let no_filter = |error| Failure::not_done(format!("`{text}` is no topic filter: {error}"));
+            TopicFilter::parse(text).map_err(no_filter)
+        };
+        let filters = self.filters.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let qos = QoS::try_from(self.qos).map_err(Failure::not_done)?;
         let address = self.address.map_or_else(|| self.connect.mqtt(), Ok)?;
         let mut client = MqttClient::connect(address)?;

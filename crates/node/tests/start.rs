@@ -1,0 +1,101 @@
+//! Starting and stopping real nodes: what refuses to start says why, and what to do.
+
+mod harness;
+
+use std::net::TcpListener;
+
+use harness::{Node, NodeOptions, eventually, headwater};
+
+#[test]
+fn a_port_in_use_is_named_with_its_key() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    for key in ["listeners.mqtt.address", "listeners.web.address", "listeners.endpoints.address"] {
+        let (code, said) = NodeOptions::default().set(key, &address).refusal(&folder.path().join("data"));
+        assert_eq!(code, Some(1));
+        let expected = format!("error: cannot listen on {address}: another program listens there; set `{key}`");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
+#[test]
+fn an_unusable_data_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (code, said) = NodeOptions::default().refusal(&file.join("data"));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot make the data directory") && said.contains("--data-dir"), "{said}");
+}
+
+#[test]
+fn two_nodes_do_not_share_a_data_directory() {
+    let node = Node::start();
+    let (code, said) = NodeOptions::default().refusal(&node.data_dir);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("another node holds the data directory"), "{said}");
+    assert_eq!(node.api("GET", "/flows").status, 200);
+}
+
+#[test]
+fn a_damaged_configuration_is_named_by_line_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("headwater.toml");
+    std::fs::write(&config, "[listeners.mqtt]\naddress = \"0.0.0.0:1883\"\n[log]\nlevle = \"info\"\n").unwrap();
+    let data = folder.path().join("data");
+    let (code, said) = NodeOptions { config: Some(config.clone()), sets: Vec::new() }.refusal(&data);
+    assert_eq!(code, Some(3));
+    assert!(said.contains("headwater.toml:4: `log.levle`: there is no such key (did you mean `log.level`?)"), "{said}");
+    assert!(!data.exists());
+    let output = headwater().args(["config", "check", "--config"]).arg(&config).output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(3), said));
+}
+
+#[test]
+fn a_damaged_table_file_is_left_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Node::start_in(&data, &NodeOptions::default()).stop();
+    let tables = data.join("tables.redb");
+    std::fs::write(&tables, vec![7; 100_000]).unwrap();
+    let (code, said) = NodeOptions::default().refusal(&data);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("tables.redb") && said.contains("backup"), "{said}");
+    assert_eq!(std::fs::read(&tables).unwrap(), vec![7; 100_000]);
+}
+
+#[test]
+fn sigterm_ends_a_node_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &NodeOptions::default());
+    assert!(data.join("node.json").exists());
+    assert!(node.stop().success());
+    assert!(!data.join("node.json").exists());
+    Node::start_in(&data, &NodeOptions::default());
+}
+
+#[test]
+fn flow_files_are_deployed_at_the_start_and_when_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let flows = folder.path().join("flows");
+    std::fs::create_dir(&flows).unwrap();
+    let text = "id = \"clock\"\n[modules.tick]\ntype = \"timer\"\nwith = { interval = \"1h\" }\n\
+                [modules.show]\ntype = \"debug\"\n[[connections]]\nfrom = \"tick\"\nto = \"show\"\n";
+    std::fs::write(flows.join("clock.toml"), text).unwrap();
+    std::fs::write(flows.join("broken.toml"), "id = ").unwrap();
+    let options = NodeOptions::default().set("flows_dir", flows.to_str().unwrap());
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &options);
+    let version = |node: &Node| node.api("GET", "/flows/clock").json()["flow"]["version"].as_u64();
+    assert_eq!(version(&node), Some(1), "{}", node.log());
+    assert!(node.log().contains("broken.toml"), "{}", node.log());
+    std::fs::write(flows.join("clock.toml"), text.replace("1h", "2h")).unwrap();
+    eventually(|| version(&node), |version| *version == Some(2));
+    // What a person changes by the API stays until the file changes again.
+    assert_eq!(node.deploy(&text.replace("1h", "3h")).json()["version"], 3);
+    node.kill();
+    let node = Node::start_in(&data, &options);
+    assert_eq!(version(&node), Some(3));
+}
