@@ -32,19 +32,26 @@ pub(crate) fn handler(
 ) -> impl Fn(SocketAddr, hyper::Request<Incoming>) -> Answered + Clone + Send + Sync + 'static {
     move |_, request| {
         let table = Arc::clone(&table);
-        Box::pin(async move { answer(&table, request).await.unwrap_or_else(IntoResponse::into_response) })
+        Box::pin(async move { answer(&table, request).await.unwrap_or_else(|refusal| *refusal) })
     }
 }
 
-async fn answer(table: &EndpointTable, request: hyper::Request<Incoming>) -> Result<Response, Response> {
+/// The answer to a request that no flow has answered; boxed, as it is large and rare.
+type Refusal = Box<Response>;
+
+fn refusal(problem: Problem) -> Refusal {
+    Box::new(problem.into_response())
+}
+
+async fn answer(table: &EndpointTable, request: hyper::Request<Incoming>) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let path = decode_path(&head.uri).map_err(IntoResponse::into_response)?;
+    let path = decode_path(&head.uri).map_err(refusal)?;
     let endpoint = look_up(table, &path, &head.method)?;
     // Before the body is read: a flow that is full shall not cost the node the reading as well.
     if endpoint.is_full() {
         return Err(full(&endpoint));
     }
-    let body = read_body(body).await.map_err(IntoResponse::into_response)?;
+    let body = read_body(body).await.map_err(refusal)?;
     let (number, receiver) = table.answers.expect();
     let id = table.answers.id_of(number);
     let mut waiting = Waiting { answers: &table.answers, number, id: id.clone(), endpoint };
@@ -89,7 +96,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn look_up(table: &EndpointTable, path: &str, method: &Method) -> Result<Arc<Endpoint>, Response> {
+fn look_up(table: &EndpointTable, path: &str, method: &Method) -> Result<Arc<Endpoint>, Refusal> {
     match table.find(path.strip_prefix('/').unwrap_or(path), method.as_str()) {
         Found::Endpoint(endpoint) => Ok(endpoint),
         Found::OtherVerbs(verbs) => {
@@ -98,11 +105,11 @@ fn look_up(table: &EndpointTable, path: &str, method: &Method) -> Result<Arc<End
             if let Ok(verbs) = HeaderValue::try_from(verbs) {
                 response.headers_mut().insert(ALLOW, verbs);
             }
-            Err(response)
+            Err(Box::new(response))
         }
         Found::Nothing => {
             let detail = format!("no running flow listens at `{}`", shown(path));
-            Err(Problem::not_found(detail).into_response())
+            Err(refusal(Problem::not_found(detail)))
         }
     }
 }
@@ -111,24 +118,24 @@ fn shown(path: &str) -> String {
     path.chars().take(200).collect()
 }
 
-fn full(endpoint: &Endpoint) -> Response {
+fn full(endpoint: &Endpoint) -> Refusal {
     unavailable(format!("flow `{}` has as many requests waiting as it takes; try again later", endpoint.flow))
 }
 
-fn gone(endpoint: &Endpoint) -> Response {
+fn gone(endpoint: &Endpoint) -> Refusal {
     unavailable(format!("flow `{}` stopped before it took the request; try again later", endpoint.flow))
 }
 
-fn unavailable(detail: String) -> Response {
+fn unavailable(detail: String) -> Refusal {
     let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
-    response
+    Box::new(response)
 }
 
-fn late(endpoint: &Endpoint) -> Response {
+fn late(endpoint: &Endpoint) -> Refusal {
     let seconds = endpoint.request.response_timeout.as_secs_f64();
     let detail = format!("flow `{}` gave no answer within {seconds} s", endpoint.flow);
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+    refusal(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail))
 }
 
 /// The path with its `%` signs resolved.

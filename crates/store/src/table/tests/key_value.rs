@@ -86,7 +86,7 @@ fn keys_are_listed_page_by_page_by_prefix() {
 fn a_dropped_store_is_gone_with_its_keys_and_expiries_and_no_other() {
     let tables = in_memory();
     let stores = tables.key_values();
-    let _ = stores.set(&store("a"), "k", &Value::from(1), Some(at(5)), at(0));
+    drop(stores.set(&store("a"), "k", &Value::from(1), Some(at(5)), at(0)));
     set(&tables, "a", "l", 1);
     set(&tables, "ab", "k", 2);
     assert_eq!(stores.drop_store(&store("a")).wait(), Ok(true));
@@ -106,7 +106,7 @@ fn what_cannot_be_stored_is_refused_and_the_others_of_its_group_are_not() {
     let refused = tables.key_values().set(&store("s"), &long, &Value::Null, None, at(0)).wait().unwrap_err();
     assert!(matches!(&refused, WriteError::Refused(what) if what.contains("at most 1024")), "{refused}");
     for number in 0..limits::STORES_MAX {
-        let _ = tables.key_values().set(&store(&format!("s{number}")), "k", &Value::Null, None, at(0));
+        drop(tables.key_values().set(&store(&format!("s{number}")), "k", &Value::Null, None, at(0)));
     }
     let error = tables.key_values().set(&store("more"), "k", &Value::Null, None, at(0)).wait().unwrap_err();
     assert!(error.to_string().contains("store `more` cannot be made"), "{error}");
