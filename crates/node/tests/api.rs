@@ -213,3 +213,20 @@ fn flows_and_stores_survive_a_power_cut() {
     assert_eq!(node.api("DELETE", "/kv/meta/a%2Fb").status, 204);
     assert!(node.stop().success());
 }
+
+#[test]
+fn the_status_page_is_whole_and_strict() {
+    let node = Node::start();
+    let page = http(node.web, "GET", "/", &[], b"");
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    for file in ["/status.css", "/status.js", "/favicon.svg"] {
+        assert!(page.text().contains(&format!("\"{file}\"")), "{file} is not used");
+        let answer = http(node.web, "GET", file, &[], b"");
+        assert_eq!((answer.status, answer.header("x-content-type-options")), (200, "nosniff"), "{file}");
+    }
+    let info = node.api("GET", "/node").json();
+    assert_eq!(info["listeners"]["mqtt"], node.mqtt.to_string());
+    assert!(info["process"]["resident_bytes"].as_u64().unwrap() > 1_000_000);
+}

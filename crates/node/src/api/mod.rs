@@ -10,9 +10,11 @@ mod health;
 mod host_guard;
 mod metrics;
 mod module;
+mod node;
 mod openapi;
 mod publish;
 mod setup;
+mod status_page;
 mod store;
 
 use std::ops::Deref;
@@ -85,6 +87,7 @@ pub(crate) fn router(api: &ApiState) -> Router {
     let (figures, _) = figure_routes().split_for_parts();
     let (guarded, _) = guarded_routes().split_for_parts();
     Router::new()
+        .merge(status_page::routes())
         .merge(open)
         .merge(figures.route_layer(middleware::from_fn_with_state(api.clone(), access::require_token_off_loopback)))
         .merge(guarded.route_layer(middleware::from_fn_with_state(api.clone(), access::require_token)))
@@ -115,6 +118,7 @@ fn figure_routes() -> OpenApiRouter<ApiState> {
 fn guarded_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(flow::routes())
+        .routes(routes!(node::node))
         .routes(routes!(module::list))
         .routes(routes!(graph::graph))
         .routes(routes!(store::list))

@@ -172,7 +172,7 @@ fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
 
 /// The module types that this program offers.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::new(&[flow::modules::MODULES])
+    Catalog::new(&[flow::modules::MODULES, connectors::MODULES])
 }
 
 fn serve_web(listener: TcpListener, api: &ApiState, stop: Stop) -> impl Future<Output = ()> + Send + use<> {

@@ -10,6 +10,7 @@ use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 
 use self::open_metrics::{Kind, OpenMetrics};
+pub(super) use self::process::{Usage, usage};
 use super::ApiState;
 
 /// Figures of flows, modules, broker and process, as OpenMetrics text. Without a token when the listener is on loopback.

@@ -3,11 +3,14 @@
 use super::open_metrics::{Kind, OpenMetrics};
 
 /// What the process uses.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Usage {
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub(in crate::api) struct Usage {
+    /// Seconds of CPU time since the start.
     cpu_s: f64,
+    /// Memory in RAM.
     resident_bytes: u64,
     threads: u64,
+    /// Files and sockets.
     open_files: u64,
 }
 
@@ -23,8 +26,8 @@ pub(super) fn write(metrics: &mut OpenMetrics) {
     metrics.sample(&[], usage.open_files);
 }
 
-/// Zero where /proc does not tell.
-fn usage() -> Usage {
+/// What this process uses now; zero where /proc does not tell.
+pub(in crate::api) fn usage() -> Usage {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Usage {
