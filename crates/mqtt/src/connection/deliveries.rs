@@ -49,6 +49,9 @@ pub(super) struct Deliveries {
     window: u16,
     /// In the order in which they were sent, in which their acknowledgements come too.
     under_way: VecDeque<(NonZeroU16, Awaited)>,
+    /// Releases among them whose messages went by an earlier connection: the window begins anew with each connection,
+    /// and only messages take from it (section 4.9).
+    releases: usize,
     aliases: OutboundAliases,
 }
 
@@ -58,11 +61,13 @@ enum Awaited {
     Puback,
     Pubrec,
     Pubcomp,
+    /// As `Pubcomp`, of a message that went by an earlier connection.
+    PubcompOfEarlier,
 }
 
 impl Default for Deliveries {
     fn default() -> Self {
-        Self { window: 0, under_way: VecDeque::new(), aliases: OutboundAliases::new(0) }
+        Self { window: 0, under_way: VecDeque::new(), releases: 0, aliases: OutboundAliases::new(0) }
     }
 }
 
@@ -152,7 +157,8 @@ impl Connection {
     /// Repeats the release of a QoS 2 delivery that the client received on an earlier connection of the session.
     pub fn handle_release(&mut self, slot: NonZeroU16) {
         if self.is_open() {
-            self.deliveries.under_way.push_back((slot, Awaited::Pubcomp));
+            self.deliveries.under_way.push_back((slot, Awaited::PubcompOfEarlier));
+            self.deliveries.releases += 1;
             self.send_ack(Packet::Pubrel, slot, ReasonCode::Success);
         }
     }
@@ -161,7 +167,8 @@ impl Connection {
     /// limit, less those under way.
     #[inline]
     pub fn send_window(&self) -> usize {
-        usize::from(self.deliveries.window).saturating_sub(self.deliveries.under_way.len())
+        let messages = self.deliveries.under_way.len().saturating_sub(self.deliveries.releases);
+        usize::from(self.deliveries.window).saturating_sub(messages)
     }
 
     /// The deliveries with QoS 1 or 2 that may be under way to the client at once: its Receive Maximum, capped by the
@@ -193,7 +200,9 @@ impl Connection {
                 self.events.push_back(Event::Received { slot: ack.packet_id });
                 self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::Success);
             }
-            Some((_, Awaited::Pubcomp)) => self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::Success),
+            Some((_, Awaited::Pubcomp | Awaited::PubcompOfEarlier)) => {
+                self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::Success);
+            }
             Some((_, Awaited::Puback)) => return Err(out_of_place(PacketType::Pubrec, ack)),
             None => self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::PacketIdentifierNotFound),
         }
@@ -202,7 +211,7 @@ impl Connection {
 
     pub(super) fn handle_pubcomp(&mut self, ack: &Ack) -> Result<(), Violation> {
         match self.deliveries.find(ack.packet_id) {
-            Some((place, Awaited::Pubcomp)) => self.finish_delivery(place, ack),
+            Some((place, Awaited::Pubcomp | Awaited::PubcompOfEarlier)) => self.finish_delivery(place, ack),
             Some(_) => return Err(out_of_place(PacketType::Pubcomp, ack)),
             None => {}
         }
@@ -210,7 +219,9 @@ impl Connection {
     }
 
     fn finish_delivery(&mut self, place: usize, ack: &Ack) {
-        self.deliveries.under_way.remove(place);
+        if let Some((_, Awaited::PubcompOfEarlier)) = self.deliveries.under_way.remove(place) {
+            self.deliveries.releases -= 1;
+        }
         self.events.push_back(Event::Delivered { slot: ack.packet_id, reason: ack.reason });
     }
 }

@@ -126,6 +126,18 @@ fn a_release_is_repeated_on_the_next_connection() {
 }
 
 #[test]
+fn a_release_of_an_earlier_connection_takes_no_room_of_this_one() {
+    let mut pair = client_with(ConnectProperties { receive_max: NonZeroU16::new(2), ..ConnectProperties::default() });
+    pair.connection.handle_release(id(5));
+    pair.connection.handle_release(id(6));
+    assert_eq!(deliver(&mut pair, "a", QoS::AtLeastOnce, 1), DeliveryOutcome::Written);
+    assert_eq!(deliver(&mut pair, "a", QoS::ExactlyOnce, 2), DeliveryOutcome::Written);
+    pair.send(&Packet::Pubcomp(Ack::new(id(5), ReasonCode::Success)));
+    // Its end makes no room either.
+    assert_eq!(deliver(&mut pair, "a", QoS::AtLeastOnce, 3), DeliveryOutcome::WindowFull);
+}
+
+#[test]
 fn an_acknowledgement_of_another_handshake_is_refused() {
     for (qos, ack) in [
         (QoS::AtLeastOnce, Packet::Pubrec as fn(Ack) -> Packet),
