@@ -6,6 +6,8 @@ export PATH := $(CARGO_HOME)/bin:$(PATH)
 
 # Where `make run` keeps what it stores.
 DATA ?= data
+# How many stories `make soak` tells for each test.
+SEEDS ?= 1000
 # Whom flows are measured beside, in the version of its package-lock.json.
 NODE_RED := benches/node-red
 
@@ -29,6 +31,9 @@ bench: needs $(NODE_RED)/node_modules ## Measure beside mosquitto and Node-RED; 
 $(NODE_RED)/node_modules: $(NODE_RED)/package-lock.json
 	npm ci --prefix $(NODE_RED) --ignore-scripts --no-audit --no-fund
 	touch $@
+
+soak: ## Tell many simulated stories: SEEDS=10000 make soak.
+	HEADWATER_SIM_SEEDS=$(SEEDS) cargo test --release -p sim
 
 fmt: ## Format all code.
 	cargo fmt --all

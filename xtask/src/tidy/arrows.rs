@@ -11,9 +11,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("broker", &["message"]),
     ("store", &["message"]),
     ("flow", &["message"]),
-    ("connectors", &["flow", "message", "store"]),
+    ("connectors", &["flow", "message"]),
     ("node", &["broker", "connectors", "flow", "message", "mqtt", "store"]),
-    ("sim", &["broker", "flow", "message", "mqtt"]),
+    ("sim", &["broker", "flow", "message", "mqtt", "node"]),
+    ("fuzz", &["broker", "flow", "message", "mqtt", "sim"]),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
