@@ -1,5 +1,6 @@
 //! Starting and stopping real nodes: what refuses to start says why, and what to do.
 
+#[expect(dead_code, reason = "this file uses a part of it")]
 mod harness;
 
 use std::net::TcpListener;

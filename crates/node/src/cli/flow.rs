@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::api_client::{ApiClient, problem_line, segment};
+use super::api_client::{ApiClient, segment};
 use super::connect_options::ConnectOptions;
+use super::flow_problem::{told, told_by_api};
 use super::{Failure, table};
 use crate::run::catalog;
 
@@ -99,28 +100,31 @@ impl FlowCommand {
 }
 
 /// A flow file that was read.
-struct FlowFile {
+struct FlowFile<'a> {
+    path: &'a Path,
     id: String,
     text: String,
 }
 
-impl FlowFile {
-    fn read(path: &Path) -> Result<Self, Failure> {
+impl<'a> FlowFile<'a> {
+    fn read(path: &'a Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::not_done(format!("cannot read {}: {error}", path.display())))?;
         match flow::file::read(&text) {
-            Ok(flow) => Ok(Self { id: flow.id.as_str().to_owned(), text }),
-            Err(problems) => Err(Failure::NotDone(with_file(path, problems.iter().map(ToString::to_string)))),
+            Ok(flow) => Ok(Self { path, id: flow.id.as_str().to_owned(), text }),
+            Err(problems) => {
+                Err(Failure::NotDone(problems.iter().map(|problem| told(path, &text, problem)).collect()))
+            }
         }
+    }
+
+    fn told_by_api(&self, problems: &[Value]) -> Vec<String> {
+        problems.iter().map(|problem| told_by_api(self.path, &self.text, problem)).collect()
     }
 
     fn content(&self) -> Option<(&'static str, Vec<u8>)> {
         Some(("application/toml", self.text.clone().into_bytes()))
     }
-}
-
-fn with_file(path: &Path, problems: impl Iterator<Item = String>) -> Vec<String> {
-    problems.map(|problem| format!("{}: {problem}", path.display())).collect()
 }
 
 impl Check {
@@ -140,31 +144,30 @@ impl Check {
                 Some(api) => ask_check(api, &file)?,
                 None => check_alone(&file),
             };
-            let lines = with_file(path, problems.into_iter());
             if runnable {
                 println!("{}: flow `{}` can run", path.display(), file.id);
-                lines.iter().for_each(|line| eprintln!("{line}"));
+                problems.iter().for_each(|line| eprintln!("{line}"));
             } else {
-                wrong.extend(lines);
+                wrong.extend(problems);
             }
         }
         if wrong.is_empty() { Ok(()) } else { Err(Failure::NotDone(wrong)) }
     }
 }
 
-fn ask_check(api: &ApiClient, file: &FlowFile) -> Result<(bool, Vec<String>), Failure> {
+fn ask_check(api: &ApiClient, file: &FlowFile<'_>) -> Result<(bool, Vec<String>), Failure> {
     let answer = api.ask(Method::POST, &format!("/flows/{}/check", segment(&file.id)), file.content())?;
     let runnable = answer.get("runnable").and_then(Value::as_bool).unwrap_or(false);
-    Ok((runnable, list(&answer, "problems").iter().map(problem_line).collect()))
+    Ok((runnable, file.told_by_api(list(&answer, "problems"))))
 }
 
-fn check_alone(file: &FlowFile) -> (bool, Vec<String>) {
+fn check_alone(file: &FlowFile<'_>) -> (bool, Vec<String>) {
     let problems = match flow::file::read(&file.text) {
         Ok(flow) => flow::check::check(&flow, &catalog(), &std::collections::BTreeMap::new()).problems,
         Err(problems) => problems,
     };
     let runnable = !problems.iter().any(flow::check::Problem::is_error);
-    (runnable, problems.iter().map(ToString::to_string).collect())
+    (runnable, problems.iter().map(|problem| told(file.path, &file.text, problem)).collect())
 }
 
 impl Deploy {
@@ -175,7 +178,7 @@ impl Deploy {
             // A file that cannot run shall not take the place of a draft that can.
             let (runnable, problems) = ask_check(&api, &file)?;
             if !runnable {
-                return Err(Failure::NotDone(with_file(path, problems.into_iter())));
+                return Err(Failure::NotDone(problems));
             }
             let address = format!("/flows/{}", segment(&file.id));
             let deployed = api.ask(Method::PUT, &address, file.content()).and_then(|_| {
@@ -183,13 +186,13 @@ impl Deploy {
                 api.ask(Method::POST, &format!("{address}/deploy"), Some(("application/json", body)))
             });
             let answer = deployed.map_err(|failure| match failure {
-                Failure::NotDone(lines) => Failure::NotDone(with_file(path, lines.into_iter())),
+                Failure::NotDone(lines) => {
+                    Failure::NotDone(lines.iter().map(|line| format!("{}: {line}", path.display())).collect())
+                }
                 failure => failure,
             })?;
             println!("flow `{}` runs as version {}", file.id, answer.get("version").unwrap_or(&Value::Null));
-            for problem in list(&answer, "problems") {
-                eprintln!("{}: {}", path.display(), problem_line(problem));
-            }
+            file.told_by_api(list(&answer, "problems")).iter().for_each(|line| eprintln!("{line}"));
         }
         Ok(())
     }

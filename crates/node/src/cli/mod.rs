@@ -5,6 +5,7 @@ mod config;
 mod connect_options;
 mod exit;
 mod flow;
+mod flow_problem;
 mod kv;
 mod mqtt_client;
 mod node_options;

@@ -128,11 +128,13 @@ impl MqttClient {
                 Some(Packet::Publish(publish)) => {
                     match (publish.qos, publish.packet_id) {
                         (QoS::AtLeastOnce, Some(id)) => {
-                            self.send(&Packet::Puback(Ack::new(id, ReasonCode::Success)))?
+                            self.send(&Packet::Puback(Ack::new(id, ReasonCode::Success)))?;
                         }
+
                         (QoS::ExactlyOnce, Some(id)) => {
-                            self.send(&Packet::Pubrec(Ack::new(id, ReasonCode::Success)))?
+                            self.send(&Packet::Pubrec(Ack::new(id, ReasonCode::Success)))?;
                         }
+
                         _ => {}
                     }
                     return Ok(publish);

@@ -75,12 +75,11 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mqtt = mqtt(&config, &router);
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
-    let stores_of_flows = Arc::clone(&stores);
     let host = FlowHost::start(HostParts {
         router: Arc::clone(&router),
         endpoints: Arc::clone(&endpoints),
         secrets_dir: data_dir.path().join("secrets"),
-        stores: Box::new(move |flow| stores_of_flows.for_flow(flow)),
+        stores: Arc::clone(&stores),
     });
     let library = FlowLibrary::new(tables.flows(), host, catalog(), Arc::clone(&config));
 

@@ -1,6 +1,7 @@
 //! Starts real nodes in folders of their own, on ports that the system chooses, and speaks HTTP with them.
 //! Each test file uses what it needs of it.
-#![allow(dead_code, reason = "each test file is a crate of its own and uses a part")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(unreachable_pub, reason = "each test file is a crate of its own")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -89,8 +89,10 @@ function showFlows(flows, now) {
 
 function rows(flow, now) {
   const figures = flow.figures;
+  const isFirst = !before.has(`flow ${flow.id}`);
   const messages = figures ? rate(`flow ${flow.id}`, figures.begun, now) : 0;
-  const points = [...(trends.get(flow.id) ?? []), messages].slice(-TREND_POINTS);
+  // The first round knows no rate yet.
+  const points = isFirst ? [] : [...(trends.get(flow.id) ?? []), messages].slice(-TREND_POINTS);
   trends.set(flow.id, points);
   const cell = (value) => make("td", { className: "number" }, value === undefined ? "" : String(value));
   const row = make(
