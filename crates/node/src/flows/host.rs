@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use broker::Router;
 use flow::plan::Plan;
-use flow::services::{Services, Stores};
+use flow::services::Services;
 use message::{FlowId, Now, Object, Publication, QoS, TopicName, Value, limits};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,7 @@ use super::state::{FlowCondition, FlowState, FlowStatus};
 use super::thread::{Control, Event, FlowThread};
 use crate::clock;
 use crate::endpoints::{EndpointSet, EndpointTable};
+use crate::stores::NodeStores;
 
 /// How long a version may take to end what it has begun, before it is given up.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -32,8 +33,7 @@ pub struct HostParts {
     pub router: Arc<Router>,
     pub endpoints: Arc<EndpointTable>,
     pub secrets_dir: std::path::PathBuf,
-    /// Opens the key/value stores of a flow.
-    pub stores: Box<dyn Fn(&FlowId) -> Arc<dyn Stores> + Send + Sync>,
+    pub stores: Arc<NodeStores>,
 }
 
 impl std::fmt::Debug for HostParts {
@@ -154,10 +154,11 @@ impl FlowHost {
         true
     }
 
-    /// Stops a flow and forgets it.
+    /// Stops a flow and forgets it, with its stores in memory.
     pub async fn remove(&self, id: &FlowId) -> bool {
         let stopped = self.stop(id).await;
         self.flows.lock().remove(id);
+        self.parts.stores.forget_flow(id);
         stopped
     }
 
@@ -197,7 +198,7 @@ impl FlowHost {
         let services = Services {
             broker: Arc::clone(&attachment) as _,
             endpoints: Arc::clone(&endpoints) as _,
-            stores: (self.parts.stores)(&plan.flow.id),
+            stores: self.parts.stores.for_flow(&plan.flow.id),
             debug: Arc::clone(debug) as _,
             environment: Arc::new(environment),
             timers: Arc::new(RuntimeTimers),
