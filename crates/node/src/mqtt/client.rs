@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use broker::{Claim, Ending, Outgoing, Principal, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
@@ -11,6 +12,10 @@ use message::{Moment, Now};
 use mqtt::{Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::Mqtt;
+
+/// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
+/// any more, and its session must not wait for it.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// One client of the node.
 ///
@@ -29,6 +34,8 @@ pub struct Client {
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
     pub(super) outgoing: Vec<Outgoing>,
     closed: Option<Closed>,
+    /// When what is left to transmit is given up; set when the connection has ended.
+    last_words_until: Option<Moment>,
 }
 
 impl Client {
@@ -43,6 +50,7 @@ impl Client {
             unsettled: VecDeque::new(),
             outgoing: Vec::new(),
             closed: None,
+            last_words_until: None,
             mqtt,
         }
     }
@@ -83,10 +91,14 @@ impl Client {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        self.connection.poll_timeout()
+        self.connection.poll_timeout().or(self.last_words_until)
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
+        if self.last_words_until.is_some_and(|until| until <= now.moment) {
+            self.last_words_until = None;
+            self.connection.transmit().clear();
+        }
         self.connection.handle_timeout(now);
         self.handle_events(now);
     }
@@ -146,7 +158,10 @@ impl Client {
                 Event::Connect(request) => self.handle_connect(now, request),
                 Event::Subscribe(request) => self.handle_subscribe(now, request),
                 Event::Unsubscribe(request) => self.handle_unsubscribe(request),
-                Event::Closed(closed) => self.closed = Some(closed),
+                Event::Closed(closed) => {
+                    self.closed = Some(closed);
+                    self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
+                }
             }
         }
     }
