@@ -1,0 +1,59 @@
+//! One file for each target, and the one list of them.
+
+mod broker_operations;
+mod cron;
+mod expression;
+mod flow_file;
+mod json;
+mod mqtt_connection;
+mod mqtt_decode;
+mod mqtt_split;
+mod path;
+mod span;
+mod template;
+mod topic_filter;
+
+use crate::Target;
+
+/// Every target, from the wire inwards.
+pub const TARGETS: &[Target] = &[
+    mqtt_decode::TARGET,
+    mqtt_split::TARGET,
+    mqtt_connection::TARGET,
+    topic_filter::TARGET,
+    broker_operations::TARGET,
+    json::TARGET,
+    flow_file::TARGET,
+    path::TARGET,
+    template::TARGET,
+    expression::TARGET,
+    span::TARGET,
+    cron::TARGET,
+];
+
+/// Whole packets of both versions, for the targets that read the wire.
+const PACKETS: &[&[u8]] = &[
+    b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a",
+    b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a",
+    b"\x10\x2a\x00\x04MQTT\x05\xee\x00\x3c\x05\x11\x00\x00\x00\x0a\x00\x01a\x05\x18\x00\x00\x00\x05\x00\x01w\x00\x01m\x00\x01u\x00\x01p",
+    b"\x20\x02\x00\x00",
+    b"\x20\x06\x00\x00\x03\x21\x00\x0a",
+    b"\x30\x05\x00\x01aMM",
+    b"\x32\x06\x00\x01a\x00\x01M",
+    b"\x35\x0a\x00\x01a\x00\x02\x03\x23\x00\x01M",
+    b"\x34\x0d\x00\x01a\x00\x02\x07\x26\x00\x01k\x00\x01vM",
+    b"\x40\x02\x00\x01",
+    b"\x50\x03\x00\x01\x10",
+    b"\x62\x02\x00\x01",
+    b"\x70\x04\x00\x01\x92\x00",
+    b"\x82\x06\x00\x01\x00\x01a\x02",
+    b"\x82\x0c\x00\x01\x02\x0b\x07\x00\x04a/+/\x2d",
+    b"\x90\x03\x00\x01\x01",
+    b"\xa2\x06\x00\x01\x00\x00\x01a",
+    b"\xb0\x04\x00\x01\x00\x00",
+    b"\xc0\x00",
+    b"\xd0\x00",
+    b"\xe0\x00",
+    b"\xe0\x07\x04\x05\x11\x00\x00\x00\x07",
+    b"\xf0\x06\x18\x04\x15\x00\x01a",
+];

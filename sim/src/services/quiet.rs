@@ -1,0 +1,42 @@
+//! Services that a story does without: no HTTP, no debug panel, no environment.
+
+use flow::services::{
+    DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, ServiceError,
+};
+use message::{ModuleId, Now, Value};
+
+pub(super) struct NoEndpoints;
+
+impl Endpoints for NoEndpoints {
+    fn open(&self, _: &ModuleId, _: EndpointRequest) -> Result<Box<dyn HttpInbox>, ServiceError> {
+        Err(ServiceError("a simulated node opens no HTTP endpoints".to_owned()))
+    }
+
+    fn respond(&self, id: &str, _: HttpResponse) -> Result<(), ServiceError> {
+        Err(ServiceError(format!("there is no request `{id}`")))
+    }
+}
+
+pub(super) struct NoDebug;
+
+impl DebugSink for NoDebug {
+    fn show(&self, _: Now, _: &ModuleId, _: &Value) {}
+
+    fn log(&self, _: Now, _: &ModuleId, _: LogLevel, _: &str) {}
+}
+
+pub(super) struct FixedEnvironment;
+
+impl Environment for FixedEnvironment {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn secret(&self, name: &str) -> Result<String, ServiceError> {
+        Err(ServiceError(format!("there is no secret `{name}`")))
+    }
+
+    fn seed(&self) -> u64 {
+        1
+    }
+}

@@ -1,0 +1,132 @@
+//! Stories that the seed makes up: a few devices that come and go, publish and subscribe, while a flow is deployed anew
+//! in the middle of it; then everyone comes back, and the node is held to its word.
+
+use std::time::Duration;
+
+use message::QoS;
+use mqtt::Version;
+
+use crate::{Chance, Device, DeviceOptions, Loss, Simulation};
+
+const TOPICS: [&str; 5] = ["a", "a/b", "b/c", "in/x", "in/y/z"];
+const FILTERS: [&str; 9] = ["a", "a/+", "a/#", "#", "+/+", "b/c", "out/#", "state/+", "will/+"];
+const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+
+/// A flow that publishes to `out/…` what comes in by `in/…`.
+pub const RELAY: &str = r#"
+id = "relay"
+
+[modules.take]
+type = "mqtt-sub-broker"
+with = { topic = "in/#", qos = 2 }
+
+[modules.one]
+type = "mqtt-pub-broker"
+with = { topic = "out/x", qos = 2 }
+
+[modules.other]
+type = "mqtt-pub-broker"
+with = { topic = "out/y/z", qos = 2 }
+
+[[connections]]
+from = "take"
+to = "one"
+route = "message.topic === 'in/x'"
+
+[[connections]]
+from = "take"
+to = "other"
+route = "var route = message.topic !== 'in/x';"
+"#;
+
+/// Tells the story of a seed, with about as many acts as `acts` says.
+pub fn tell(seed: u64, acts: usize, keep_text: bool) -> Simulation {
+    let mut simulation = Simulation::new(seed, keep_text);
+    let count = simulation.chance.between(2, 4);
+    let devices: Vec<Device> = (0..count)
+        .map(|place| {
+            let options = any_device(&mut simulation.chance, place);
+            simulation.add(options)
+        })
+        .collect();
+    simulation.deploy(RELAY);
+    for _ in 0..acts {
+        let device = simulation.chance.pick(&devices);
+        act(&mut simulation, device);
+        if !simulation.chance.one_in(3) {
+            let longest = Duration::from_millis(simulation.chance.pick(&[1, 30, 600]));
+            let pause = simulation.chance.span(longest);
+            simulation.run_for(pause);
+        }
+    }
+    for device in devices {
+        simulation.connect(device);
+    }
+    simulation.run_until_settled();
+    // What is still on its way to devices that wait for nothing themselves.
+    simulation.run_for(Duration::from_secs(10));
+    simulation.run_until_settled();
+    simulation
+}
+
+fn any_device(chance: &mut Chance, place: usize) -> DeviceOptions {
+    let version = chance.pick(&[Version::V3_1_1, Version::V5]);
+    let clean_start = chance.one_in(4);
+    let session_expiry_s = match version {
+        Version::V3_1_1 if clean_start => 0,
+        Version::V3_1_1 => u32::MAX,
+        Version::V5 => chance.pick(&[0, 2, u32::MAX, u32::MAX]),
+    };
+    DeviceOptions {
+        clean_start,
+        session_expiry_s,
+        keep_alive_s: chance.pick(&[0, 2, 30]),
+        receive_max: chance.pick(&[1, 3, 50]),
+        topic_alias_max: chance.pick(&[0, 1, 5]),
+        // Some devices have published for long: their identifiers begin anew soon.
+        first_packet_id: chance.pick(&[1, 65_530]),
+        ..DeviceOptions::persistent(&format!("device-{place}"), version)
+    }
+}
+
+fn act(simulation: &mut Simulation, device: Device) {
+    match simulation.chance.below(24) {
+        0..4 => {
+            let qos = simulation.chance.pick(&QOS);
+            let delay_s = simulation.chance.pick(&[0, 0, 3]);
+            let topic = format!("will/{}", simulation.chance.below(2));
+            let will = simulation.chance.one_in(3).then_some((topic.as_str(), qos, delay_s));
+            simulation.connect_with_will(device, will);
+        }
+        4 => {
+            let expiry_s = simulation.chance.pick(&[None, None, Some(1)]);
+            simulation.disconnect(device, expiry_s);
+        }
+        5 => simulation.lose(device, Loss::Broken),
+        6 => simulation.lose(device, Loss::Silent),
+        7..10 => {
+            let (filter, qos) = (simulation.chance.pick(&FILTERS), simulation.chance.pick(&QOS));
+            simulation.subscribe(device, filter, qos);
+        }
+        10 => {
+            let filter = simulation.chance.pick(&FILTERS);
+            simulation.unsubscribe(device, filter);
+        }
+        11 => {
+            if simulation.chance.one_in(3) {
+                simulation.deploy(RELAY);
+            }
+        }
+        12..14 => {
+            let qos = simulation.chance.pick(&QOS);
+            let topic = format!("state/{}", simulation.device_place(device));
+            simulation.publish(device, &topic, qos, true);
+        }
+        _ => {
+            let (topic, qos) = (simulation.chance.pick(&TOPICS), simulation.chance.pick(&QOS));
+            for _ in 0..simulation.chance.pick(&[1, 1, 5]) {
+                simulation.publish(device, topic, qos, false);
+            }
+        }
+    }
+}
