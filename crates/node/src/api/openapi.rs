@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document of the API, published as `docs/openapi.json`.
 
 use axum::Json;
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -36,7 +37,22 @@ pub fn openapi_json() -> Value {
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
-    serde_json::to_value(&document).unwrap_or_default()
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        schemas.extend(flow_schemas());
+    }
+    document
+}
+
+/// The schema of flows, as the model's own doc comments say it, and those that it refers to.
+fn flow_schemas() -> impl Iterator<Item = (String, Value)> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    generator.subschema_for::<flow::model::Flow>();
+    generator.take_definitions(true).into_iter()
 }
 
 pub(super) async fn document() -> Json<Value> {

@@ -77,7 +77,7 @@ impl FlowLibrary {
         Ok(self.table.set_marks(id, FlowMarks { deployed: Some(number), running: false }).await?)
     }
 
-    /// Stops a flow and forgets its draft and versions.
+    /// Stops a flow and forgets its draft, its versions and what it kept in memory.
     pub(crate) async fn remove(&self, id: &FlowId) -> Result<(), ChangeError> {
         let _changing = self.changing.lock().await;
         self.show(id)?;
