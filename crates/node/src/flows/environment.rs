@@ -32,6 +32,10 @@ impl Environment for NodeEnvironment {
     fn seed(&self) -> u64 {
         crate::clock::random_u64()
     }
+
+    fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::system()
+    }
 }
 
 /// The clock of the runtime.
