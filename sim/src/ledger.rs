@@ -29,7 +29,6 @@ struct Subscribed {
     device: usize,
     filter: TopicFilter,
     qos: QoS,
-    asked: Place,
     /// The node said yes.
     granted: Option<Place>,
     /// The device asked for its end, or asked for it anew.
@@ -89,18 +88,17 @@ impl Ledger {
         letter
     }
 
-    /// The device said goodbye: its will may not be heard.
-    pub(crate) fn withdraw(&mut self, number: u64) {
+    /// The device said goodbye: its will may not be heard, unless its goodbye came too late.
+    pub(crate) fn withdraw(&mut self, number: u64, in_time: bool) {
         if let Some(published) = self.published.get_mut(number as usize) {
-            published.withdrawn = true;
+            published.withdrawn = in_time;
         }
     }
 
     pub(crate) fn subscribe(&mut self, device: usize, filter: TopicFilter, qos: QoS) -> SubscriptionNumber {
         // What was asked for before in the same words may be replaced from now on.
         self.unsubscribe(device, &filter);
-        let asked = self.next_place();
-        let new = Subscribed { device, filter, qos, asked, granted: None, leaving: None, left: None, over: false };
+        let new = Subscribed { device, filter, qos, granted: None, leaving: None, left: None, over: false };
         self.subscribed.push(new);
         self.subscribed.len() - 1
     }

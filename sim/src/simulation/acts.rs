@@ -22,6 +22,11 @@ impl Simulation {
         if !self.devices[place].is_away() {
             return;
         }
+        // A new connection that overtakes the goodbye of the one before finds it open, and its will is due.
+        let overtakes = self.links.values().any(|link| link.device == place);
+        if let Some(number) = self.farewells.remove(&place).filter(|_| overtakes) {
+            self.ledger.withdraw(number, false);
+        }
         let will = will.map(|(topic, qos, delay_s)| {
             let topic = topic_name(topic);
             let letter = self.ledger.publish(place, topic.clone(), qos, false);
@@ -51,7 +56,8 @@ impl Simulation {
         self.devices[place].disconnect(session_expiry_s);
         let expiry_s = session_expiry_s.unwrap_or(kept_s);
         if let Some(number) = self.wills.remove(&place) {
-            self.ledger.withdraw(number);
+            self.ledger.withdraw(number, true);
+            self.farewells.insert(place, number);
         }
         let last_words = self.devices[place].output.split().freeze();
         let due = self.clock.moment() + self.chance.span(self.weather.delay_max);

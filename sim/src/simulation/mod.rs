@@ -39,6 +39,8 @@ pub struct Simulation {
     devices: Vec<crate::device::Device>,
     /// The number of the will that a device has left with the node.
     wills: BTreeMap<usize, u64>,
+    /// The number of the will that it last took back by saying goodbye.
+    farewells: BTreeMap<usize, u64>,
     dismissals: BTreeMap<usize, ReasonCode>,
     links: BTreeMap<u64, Link>,
     links_opened: u64,
@@ -90,6 +92,7 @@ impl Simulation {
             mqtt: Arc::new(mqtt),
             devices: Vec::new(),
             wills: BTreeMap::new(),
+            farewells: BTreeMap::new(),
             dismissals: BTreeMap::new(),
             links: BTreeMap::new(),
             links_opened: 0,
