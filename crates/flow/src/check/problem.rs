@@ -42,7 +42,7 @@ impl Problem {
 }
 
 /// A place in a flow.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "in", rename_all = "kebab-case")]
 pub enum Place {
     /// The flow as a whole, or a key of it, as in `variables.limit`.
