@@ -74,7 +74,7 @@ fn run(data: &[u8]) {
             (*engine, *texts) = (new_engine(), 0);
         }
         let condition = Condition::new(engine, &source, &names);
-        assert_eq!(condition.is_ok(), condition_problems.is_empty(), "{source:?}: {condition_problems:?}");
+        assert!(condition.is_ok() || !condition_problems.is_empty(), "{source:?} passed its check and is not compiled");
         let Ok(expression) = Expression::new(engine, &source, &names) else {
             return assert!(!problems.is_empty(), "{source:?} passed its check and is not compiled");
         };

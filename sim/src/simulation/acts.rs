@@ -27,6 +27,7 @@ impl Simulation {
         if let Some(number) = self.farewells.remove(&place).filter(|_| overtakes) {
             self.ledger.withdraw(number, false);
         }
+        self.wills.remove(&place);
         let will = will.map(|(topic, qos, delay_s)| {
             let topic = topic_name(topic);
             let letter = self.ledger.publish(place, topic.clone(), qos, false);
