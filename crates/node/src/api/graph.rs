@@ -65,7 +65,9 @@ pub(super) async fn graph(State(api): State<ApiState>) -> Json<Graph> {
     let endpoints = reachable(api.addresses.endpoints);
     let own_endpoints = [endpoints.to_string(), format!("localhost:{}", endpoints.port())];
     let picture = graph::graph(touches, &own_endpoints);
-    let status_of = |id: &message::FlowId| states.iter().find(|state| state.id == *id).map_or("", |state| state.condition.status.name());
+    let status_of = |id: &message::FlowId| {
+        states.iter().find(|state| state.id == *id).map_or("", |state| state.condition.status.name())
+    };
     let flows = picture.flows.into_iter().map(|flow| GraphFlow {
         status: status_of(&flow.flow),
         id: flow.id,

@@ -112,9 +112,7 @@ impl<'a> FlowFile<'a> {
             .map_err(|error| Failure::not_done(format!("cannot read {}: {error}", path.display())))?;
         match flow::file::read(&text) {
             Ok(flow) => Ok(Self { path, id: flow.id.as_str().to_owned(), text }),
-            Err(problems) => {
-                Err(Failure::NotDone(problems.iter().map(|problem| told(path, &text, problem)).collect()))
-            }
+            Err(problems) => Err(Failure::NotDone(problems.iter().map(|problem| told(path, &text, problem)).collect())),
         }
     }
 

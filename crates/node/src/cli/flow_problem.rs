@@ -71,7 +71,8 @@ mod tests {
         let file = Path::new("f.toml");
         let warning = Problem { severity: Severity::Warning, ..problem(Place::File { line: 1, column: 1 }) };
         assert_eq!(told(file, TEXT, &warning), "f.toml:1:1: warning: is no topic filter (put # last)");
-        let unknown = serde_json::json!({ "severity": "error", "at": "the sky", "what": "fell", "hint": "", "place": {} });
+        let unknown =
+            serde_json::json!({ "severity": "error", "at": "the sky", "what": "fell", "hint": "", "place": {} });
         assert_eq!(told_by_api(file, TEXT, &unknown), "f.toml: the sky: fell");
     }
 }

@@ -7,7 +7,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use broker::{
-    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Router, SubscribeOptions, Subscription,
+    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Router, SubscribeOptions,
+    Subscription,
 };
 use flow::services::{Answer, Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
 use message::{ModuleId, Now, Publication, limits};

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
 use broker::Router;
 use flow::plan::Plan;
@@ -19,14 +18,10 @@ use super::environment::{NodeEnvironment, RuntimeTimers};
 use super::pulse::Pulse;
 use super::state::{FlowCondition, FlowState, FlowStatus};
 use super::thread::{Control, Event, FlowThread};
+use super::watchdog::{DRAIN_MAX, WATCH_EVERY};
 use crate::clock;
 use crate::endpoints::{EndpointSet, EndpointTable};
 use crate::stores::NodeStores;
-
-/// How long a version may take to end what it has begun, before it is given up.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// How often the watchdog looks at every flow's thread.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 /// What flows get from the node around them.
 pub struct HostParts {
@@ -45,28 +40,35 @@ impl std::fmt::Debug for HostParts {
 /// The flows that run on this node.
 pub struct FlowHost {
     parts: HostParts,
-    flows: Mutex<BTreeMap<FlowId, Slot>>,
+    pub(super) flows: Mutex<BTreeMap<FlowId, Slot>>,
     /// Deploys, starts and stops of all flows happen one after another.
-    changing: tokio::sync::Mutex<()>,
-    abandoned: Arc<AtomicUsize>,
+    pub(super) changing: tokio::sync::Mutex<()>,
+    /// Threads that were given up since the start.
+    pub(super) abandoned: AtomicUsize,
 }
 
 /// One flow: its deployed plan, whether it runs or not.
-struct Slot {
-    plan: Arc<Plan>,
-    condition: FlowCondition,
-    crashes: u64,
-    debug: Arc<DebugRing>,
-    running: Option<Arc<Running>>,
+pub(super) struct Slot {
+    pub(super) plan: Arc<Plan>,
+    pub(super) condition: FlowCondition,
+    pub(super) crashes: u64,
+    pub(super) debug: Arc<DebugRing>,
+    pub(super) running: Option<Arc<Running>>,
 }
 
 /// One version at work.
-struct Running {
-    control: mpsc::UnboundedSender<Control>,
-    pulse: Arc<Pulse>,
-    attachment: Arc<Attachment>,
-    endpoints: Arc<EndpointSet>,
-    drained: tokio::sync::watch::Sender<bool>,
+pub(super) struct Running {
+    pub(super) control: mpsc::UnboundedSender<Control>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) holdings: Holdings,
+    pub(super) drained: tokio::sync::watch::Sender<bool>,
+}
+
+/// What a version holds of the node.
+#[derive(Clone)]
+pub(super) struct Holdings {
+    pub(super) attachment: Arc<Attachment>,
+    pub(super) endpoints: Arc<EndpointSet>,
 }
 
 impl FlowHost {
@@ -76,7 +78,7 @@ impl FlowHost {
             parts,
             flows: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
-            abandoned: Arc::default(),
+            abandoned: AtomicUsize::new(0),
         });
         let watched = Arc::downgrade(&host);
         tokio::spawn(async move {
@@ -104,10 +106,11 @@ impl FlowHost {
             let debug = slot.map_or_else(|| Arc::new(DebugRing::new(id.clone())), |slot| Arc::clone(&slot.debug));
             (slot.and_then(|slot| slot.running.clone()), debug)
         };
-        let next = self.launch(&plan, &debug).await?;
+        let next = self.launch(&plan, &debug, self.new_holdings(&id)).await?;
         let now = clock::now();
-        next.attachment.take_over_from(before.as_deref().map(|before| before.attachment.as_ref()), now);
-        self.parts.endpoints.switch(before.as_ref().map(|before| &before.endpoints), Some(&next.endpoints));
+        let held = before.as_deref().map(|before| &before.holdings);
+        next.holdings.attachment.take_over_from(held.map(|held| held.attachment.as_ref()), now);
+        self.parts.endpoints.switch(held.map(|held| &held.endpoints), Some(&next.holdings.endpoints));
         if let Some(before) = &before {
             let _ = before.control.send(Control::Close);
         }
@@ -122,7 +125,7 @@ impl FlowHost {
         self.announce(&id);
         drop(changing);
         if let Some(before) = before {
-            drain(before).await;
+            self.drain(&before).await;
         }
         Ok(())
     }
@@ -132,7 +135,8 @@ impl FlowHost {
         let _changing = self.changing.lock().await;
         let id = plan.flow.id.clone();
         let debug = Arc::new(DebugRing::new(id.clone()));
-        let condition = condition(if text.is_empty() { FlowStatus::Stopped } else { FlowStatus::Failed }, text, clock::now());
+        let condition =
+            condition(if text.is_empty() { FlowStatus::Stopped } else { FlowStatus::Failed }, text, clock::now());
         self.flows.lock().insert(id.clone(), Slot { plan, condition, crashes: 0, debug, running: None });
         self.announce(&id);
     }
@@ -148,7 +152,7 @@ impl FlowHost {
         };
         if let Some(running) = running {
             self.retire(&running);
-            drain(running).await;
+            self.drain(&running).await;
         }
         self.announce(id);
         true
@@ -159,20 +163,9 @@ impl FlowHost {
         let stopped = self.stop(id).await;
         self.flows.lock().remove(id);
         self.parts.stores.forget_flow(id);
+        // An empty retained message takes the one before away.
+        self.publish_state(id, Vec::new());
         stopped
-    }
-
-    /// Stops all flows at once, each within the time to drain.
-    pub async fn shut_down(&self) {
-        let running: Vec<Arc<Running>> = self.flows.lock().values_mut().filter_map(|slot| slot.running.take()).collect();
-        for running in &running {
-            self.retire(running);
-        }
-        let draining: Vec<_> = running.into_iter().map(|running| tokio::spawn(drain(running))).collect();
-        for drained in draining {
-            // A task that was cancelled with the runtime has nothing left to drain.
-            let _ = drained.await;
-        }
     }
 
     /// Every flow, by id.
@@ -190,14 +183,22 @@ impl FlowHost {
         self.flows.lock().get(id).map(|slot| slot.debug.entries())
     }
 
-    /// Builds a version on a thread of its own; it waits there to be told to go.
-    async fn launch(self: &Arc<Self>, plan: &Arc<Plan>, debug: &Arc<DebugRing>) -> Result<Arc<Running>, String> {
+    fn new_holdings(&self, id: &FlowId) -> Holdings {
         let attachment = Attachment::new(&self.parts.router);
-        let endpoints = EndpointSet::new(&self.parts.endpoints, &plan.flow.id);
+        Holdings { attachment, endpoints: EndpointSet::new(&self.parts.endpoints, id) }
+    }
+
+    /// Builds a version on a thread of its own; it waits there to be told to go.
+    pub(super) async fn launch(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        debug: &Arc<DebugRing>,
+        holdings: Holdings,
+    ) -> Result<Arc<Running>, String> {
         let environment = NodeEnvironment { secrets_dir: self.parts.secrets_dir.clone() };
         let services = Services {
-            broker: Arc::clone(&attachment) as _,
-            endpoints: Arc::clone(&endpoints) as _,
+            broker: Arc::clone(&holdings.attachment) as _,
+            endpoints: Arc::clone(&holdings.endpoints) as _,
             stores: self.parts.stores.for_flow(&plan.flow.id),
             debug: Arc::clone(debug) as _,
             environment: Arc::new(environment),
@@ -208,8 +209,7 @@ impl FlowHost {
         let running = Arc::new(Running {
             control,
             pulse: Arc::clone(&pulse),
-            attachment,
-            endpoints,
+            holdings,
             drained: tokio::sync::watch::Sender::new(false),
         });
         let (host, told) = (Arc::downgrade(self), Arc::downgrade(&running));
@@ -231,15 +231,21 @@ impl FlowHost {
     }
 
     /// Takes what a version holds of the node out of use, and has it drain.
-    fn retire(&self, running: &Arc<Running>) {
-        running.attachment.leave(clock::now());
-        self.parts.endpoints.switch(Some(&running.endpoints), None);
+    pub(super) fn retire(&self, running: &Running) {
+        self.let_go(&running.holdings);
         let _ = running.control.send(Control::Close);
+    }
+
+    /// Nothing new comes in by these holdings.
+    pub(super) fn let_go(&self, holdings: &Holdings) {
+        holdings.attachment.leave(clock::now());
+        self.parts.endpoints.switch(Some(&holdings.endpoints), None);
     }
 
     fn handle_event(&self, id: &FlowId, running: &Arc<Running>, event: Event) {
         if event == Event::Drained {
             running.drained.send_replace(true);
+            return;
         }
         {
             let mut flows = self.flows.lock();
@@ -259,82 +265,30 @@ impl FlowHost {
                 Event::Failed { what } => {
                     tracing::error!(flow = id.as_str(), "flow stopped by an error: {what}");
                     slot.condition = condition(FlowStatus::Failed, &what, now);
-                    running.attachment.leave(now);
-                    self.parts.endpoints.switch(Some(&running.endpoints), None);
+                    self.let_go(&running.holdings);
                     running.drained.send_replace(true);
                     slot.running = None;
                 }
-                Event::Drained => {}
+                Event::Drained => return,
             }
         }
         self.announce(id);
-    }
-
-    /// Gives up threads that are stuck and starts their flows on new ones.
-    async fn watch(self: &Arc<Self>) {
-        let now = clock::now();
-        let stuck: Vec<(FlowId, Arc<Running>, String)> = {
-            let flows = self.flows.lock();
-            let stuck = flows.iter().filter_map(|(id, slot)| {
-                let running = slot.running.as_ref()?;
-                Some((id.clone(), Arc::clone(running), running.pulse.stuck(now.moment)?))
-            });
-            stuck.collect()
-        };
-        for (id, running, what) in stuck {
-            self.give_up(&id, &running, &what).await;
-        }
-    }
-
-    async fn give_up(self: &Arc<Self>, id: &FlowId, running: &Arc<Running>, what: &str) {
-        let changing = self.changing.lock().await;
-        let abandoned = self.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
-        running.pulse.cancel();
-        lower_priority(running.pulse.thread());
-        tracing::error!(flow = id.as_str(), abandoned, "flow was given up: {what}");
-        let plan = {
-            let mut flows = self.flows.lock();
-            let Some(slot) = flows.get_mut(id) else { return };
-            if !slot.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
-                return;
-            }
-            slot.crashes += 1;
-            if abandoned > limits::FLOW_THREADS_ABANDONED_MAX {
-                let text = format!("{what}; {abandoned} threads are stuck on this node: mend the flow and restart the node");
-                slot.condition = condition(FlowStatus::Failed, &text, clock::now());
-                slot.running = None;
-                None
-            } else {
-                slot.condition = condition(FlowStatus::Restarting, what, clock::now());
-                Some(Arc::clone(&slot.plan))
-            }
-        };
-        self.announce(id);
-        drop(changing);
-        let Some(plan) = plan else {
-            running.attachment.leave(clock::now());
-            self.parts.endpoints.switch(Some(&running.endpoints), None);
-            return;
-        };
-        if let Err(text) = self.deploy(plan).await {
-            let mut flows = self.flows.lock();
-            if let Some(slot) = flows.get_mut(id) {
-                slot.condition = condition(FlowStatus::Failed, &text, clock::now());
-            }
-        }
     }
 
     /// Publishes the state of a flow, retained, under `$SYS/headwater/flows/{id}/state`.
-    fn announce(&self, id: &FlowId) {
+    pub(super) fn announce(&self, id: &FlowId) {
         let Some(state) = self.show(id) else { return };
-        let Ok(topic) = TopicName::parse(&format!("$SYS/headwater/flows/{id}/state")) else { return };
         let mut object = Object::new();
         object.insert("status", Value::from(state.condition.status.name()));
         object.insert("text", Value::from(state.condition.text.as_str()));
         object.insert("version", Value::from(state.version));
         object.insert("since", Value::from(state.condition.since));
-        let payload = Value::from(object).to_json_bytes().into();
-        let mut publication = Publication::new(topic, payload, QoS::AtMostOnce, clock::now().wall);
+        self.publish_state(id, Value::from(object).to_json_bytes());
+    }
+
+    fn publish_state(&self, id: &FlowId, payload: Vec<u8>) {
+        let Ok(topic) = TopicName::parse(&format!("$SYS/headwater/flows/{id}/state")) else { return };
+        let mut publication = Publication::new(topic, payload.into(), QoS::AtMostOnce, clock::now().wall);
         publication.retain = true;
         let mut routes = self.parts.router.route_cache();
         // Nobody waits for it: a subscriber that is full misses one state and gets the next.
@@ -351,34 +305,15 @@ impl Slot {
             condition: self.condition.clone(),
             crashes: self.crashes,
             cpu: running.map(|running| running.pulse.cpu()).unwrap_or_default(),
-            waiting: running.map_or(0, |running| running.attachment.waiting()),
-            dropped: running.map_or(0, |running| running.attachment.dropped()),
+            waiting: running.map_or(0, |running| running.holdings.attachment.waiting()),
+            dropped: running.map_or(0, |running| running.holdings.attachment.dropped()),
             plan: Arc::clone(&self.plan),
         }
     }
 }
 
-fn condition(status: FlowStatus, text: &str, now: Now) -> FlowCondition {
+pub(super) fn condition(status: FlowStatus, text: &str, now: Now) -> FlowCondition {
     FlowCondition { status, text: text.to_owned(), since: now.wall }
-}
-
-/// Waits until a version has ended what it had begun; past the time its rest is given up.
-async fn drain(running: Arc<Running>) {
-    let mut drained = running.drained.subscribe();
-    let ended = tokio::time::timeout(DRAIN_MAX, drained.wait_for(|drained| *drained)).await;
-    if ended.is_err() {
-        running.pulse.cancel();
-        tracing::warn!(seconds = DRAIN_MAX.as_secs(), "a version had not ended what it began and was given up");
-    }
-}
-
-/// A stuck thread shall get only the time that nobody else wants.
-fn lower_priority(thread: i32) {
-    if let Some(thread) = rustix::process::Pid::from_raw(thread)
-        && let Err(error) = rustix::process::setpriority_process(Some(thread), 19)
-    {
-        tracing::warn!(%error, "the priority of a stuck thread cannot be lowered");
-    }
 }
 
 impl std::fmt::Debug for FlowHost {

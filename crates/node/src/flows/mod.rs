@@ -7,8 +7,10 @@ mod debug;
 mod environment;
 mod host;
 mod pulse;
+mod shut_down;
 mod state;
 mod thread;
+mod watchdog;
 
 pub use debug::DebugEntry;
 pub use host::{FlowHost, HostParts};

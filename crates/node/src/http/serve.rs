@@ -26,11 +26,6 @@ impl Stop {
         (sender, Self(receiver))
     }
 
-    /// Becomes true when the node stops.
-    pub(crate) fn receiver(&self) -> watch::Receiver<bool> {
-        self.0.clone()
-    }
-
     /// Ready when the node stops.
     pub(crate) async fn stopped(&mut self) {
         // A sender that is gone means the same.

@@ -33,6 +33,8 @@ pub struct Client {
     /// Messages that were routed and may not be acknowledged yet, in the order in which they came.
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
     pub(super) outgoing: Vec<Outgoing>,
+    /// The node drains: what the client publishes is left to it.
+    pub(super) takes_no_more: bool,
     closed: Option<Closed>,
     /// When what is left to transmit is given up; set when the connection has ended.
     last_words_until: Option<Moment>,
@@ -49,6 +51,7 @@ impl Client {
             routes: mqtt.router.route_cache(),
             unsettled: VecDeque::new(),
             outgoing: Vec::new(),
+            takes_no_more: false,
             closed: None,
             last_words_until: None,
             mqtt,
@@ -113,6 +116,18 @@ impl Client {
     pub fn close(&mut self, now: Now, reason: ReasonCode) {
         self.connection.handle_close(reason);
         self.handle_events(now);
+    }
+
+    /// Takes nothing any more that the client publishes, and acknowledges none of it, so that the client sends it again
+    /// to the node's next life. What comes for the client still reaches it.
+    pub fn take_no_more(&mut self) {
+        self.takes_no_more = true;
+    }
+
+    /// Whether the client has not yet got, or not yet acknowledged, all that is there for it.
+    pub fn awaits_deliveries(&mut self) -> bool {
+        !self.connection.transmit().is_empty()
+            || self.session.as_ref().is_some_and(|session| session.backlog() > 0 || session.in_flight() > 0)
     }
 
     /// Whether the connection has ended: what is left to transmit is to be sent, then the client leaves.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
-use super::{Client, Mqtt};
+use super::{Client, Mqtt, Phase};
 use crate::clock;
 
 /// What an idle connection holds to read into.
@@ -36,8 +36,8 @@ struct Drive<T> {
     transport_broke: bool,
 }
 
-/// Serves one connection until it ends. When `stopping` becomes true the client is told that the node shuts down.
-pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, mut stopping: watch::Receiver<bool>)
+/// Serves one connection until it ends, or until the node does: then the client is told so once it has all that it gets.
+pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, mut phases: watch::Receiver<Phase>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -49,15 +49,14 @@ where
         timer: None,
         transport_broke: false,
     };
-    let stopped = tokio::select! {
-        biased;
-        () = poll_fn(|cx| drive.poll(cx)) => false,
-        stopped = async { stopping.wait_for(|stopping| *stopping).await.is_ok() } => stopped,
-    };
-    if stopped {
-        drive.client.close(clock::now(), ReasonCode::ServerShuttingDown);
-        // A client that does not take its last bytes is not waited for.
-        let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
+    if drive.is_served_until(Phase::Draining, &mut phases).await {
+        drive.client.take_no_more();
+        if drive.is_served_until(Phase::Closing, &mut phases).await {
+            // A client that does not take what is left for it is not waited for.
+            let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll_delivered(cx))).await;
+            drive.client.close(clock::now(), ReasonCode::ServerShuttingDown);
+            let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
+        }
     }
     let Drive { client, mut transport, .. } = drive;
     client.leave(clock::now());
@@ -65,6 +64,20 @@ where
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
+    /// Serves the client until the node is in `phase`; false when the connection has ended before.
+    async fn is_served_until(&mut self, phase: Phase, phases: &mut watch::Receiver<Phase>) -> bool {
+        tokio::select! {
+            biased;
+            () = poll_fn(|cx| self.poll(cx)) => false,
+            () = phase.reached(phases) => true,
+        }
+    }
+
+    /// Ready when the client has acknowledged all that the broker has for it, or has gone.
+    fn poll_delivered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll(cx).is_pending() && self.client.awaits_deliveries() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Ready when the connection has ended and its last bytes are sent.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS_MAX {

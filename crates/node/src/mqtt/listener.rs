@@ -10,9 +10,9 @@ use message::limits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::Mqtt;
 use super::drive::drive;
 use super::io_threads::IoThreads;
+use super::{Mqtt, Phase};
 
 /// A bound listener that does not accept yet.
 #[derive(Debug)]
@@ -35,16 +35,19 @@ impl MqttListener {
     }
 }
 
-/// Accepts connections until `stopping` becomes true, then waits until all clients have been told.
-pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut threads: IoThreads, mut stopping: watch::Receiver<bool>) {
+/// How long clients may take to leave once they are told to.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
+
+/// Accepts connections while the node serves, then waits until all clients have left.
+pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut threads: IoThreads, mut phases: watch::Receiver<Phase>) {
     let places = Arc::new(Semaphore::new(limits::MQTT_CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
             accepted = bound.listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = Phase::Draining.reached(&mut phases) => break,
         };
         match accepted {
-            Ok((stream, _)) => accept(&mqtt, &places, stream, &mut threads, &stopping),
+            Ok((stream, _)) => accept(&mqtt, &places, stream, &mut threads, &phases),
             Err(error) => {
                 // Out of file descriptors, mostly: those who are connected go on, and some will leave.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -53,8 +56,9 @@ pub async fn serve(mqtt: Arc<Mqtt>, bound: MqttListener, mut threads: IoThreads,
         }
     }
     drop(bound);
+    Phase::Closing.reached(&mut phases).await;
     let all = u32::try_from(limits::MQTT_CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(Duration::from_secs(2), places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(LEAVE_MAX, places.acquire_many(all)).await;
 }
 
 fn accept(
@@ -62,7 +66,7 @@ fn accept(
     places: &Arc<Semaphore>,
     stream: TcpStream,
     threads: &mut IoThreads,
-    stopping: &watch::Receiver<bool>,
+    phases: &watch::Receiver<Phase>,
 ) {
     let Ok(place) = Arc::clone(places).try_acquire_owned() else {
         mqtt.figures.refused.fetch_add(1, Ordering::Relaxed);
@@ -77,12 +81,12 @@ fn accept(
             return;
         }
     };
-    let (mqtt, stopping) = (Arc::clone(mqtt), stopping.clone());
+    let (mqtt, phases) = (Arc::clone(mqtt), phases.clone());
     threads.next().spawn(async move {
         mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
         mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
         match TcpStream::from_std(stream) {
-            Ok(stream) => drive(Arc::clone(&mqtt), stream, stopping).await,
+            Ok(stream) => drive(Arc::clone(&mqtt), stream, phases).await,
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
         mqtt.figures.open.fetch_sub(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@ mod drive;
 mod handshake;
 mod io_threads;
 mod listener;
+mod phase;
 mod publishes;
 mod subscriptions;
 mod timers;
@@ -14,6 +15,7 @@ mod timers;
 pub use client::Client;
 pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
+pub use phase::Phase;
 pub use timers::run_timers;
 
 use std::sync::Arc;

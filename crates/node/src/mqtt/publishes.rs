@@ -10,6 +10,9 @@ use super::client::Client;
 
 impl Client {
     pub(super) fn handle_publish(&mut self, now: Now, publication: Publication, ticket: Option<PublishTicket>) {
+        if self.takes_no_more {
+            return;
+        }
         if let Err(denied) = self.mqtt.access.may_publish(&self.principal, &publication.topic) {
             return self.refuse_publish(now, &denied, ticket);
         }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::Addresses;
 use super::notify::{Notice, notify};
 use crate::api::ApiState;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::mqtt::Phase;
 
 /// A node that runs until it is told to stop.
 #[derive(Debug)]
@@ -20,8 +21,11 @@ pub struct RunningNode {
     pub(super) config: Arc<Config>,
     pub(super) api: ApiState,
     pub(super) stop_sender: watch::Sender<bool>,
-    /// The listeners: they end by themselves when told to stop.
+    /// The HTTP listeners: they end by themselves when told to stop.
     pub(super) listening: JoinSet<()>,
+    /// Tells the MQTT clients how far the node is on its way to its end.
+    pub(super) mqtt_phase: watch::Sender<Phase>,
+    pub(super) mqtt_served: JoinHandle<()>,
     /// What goes on until the node is gone.
     pub(super) background: JoinSet<()>,
     pub(super) data_dir: DataDir,
@@ -43,18 +47,24 @@ impl RunningNode {
         self.is_first_start
     }
 
-    /// Takes nothing new, lets flows end what they have begun within the deadline, and closes everything.
+    /// Takes nothing new, lets flows end what they have begun within the deadline, gives MQTT clients what flows have
+    /// published for them, and closes everything.
     pub async fn stop(mut self) {
         notify(Notice::Stopping);
         tracing::info!("the node stops");
         self.api.set_ready(false);
         self.data_dir.remove_addresses();
         // The flows go on meanwhile: they owe answers to those who are connected.
+        self.mqtt_phase.send_replace(Phase::Draining);
         self.stop_sender.send_replace(true);
         while self.listening.join_next().await.is_some() {}
         let drained = tokio::time::timeout(self.config.drain_deadline(), self.api.library.shut_down()).await;
         if drained.is_err() {
             tracing::warn!(deadline_s = self.config.node.drain_deadline_s, "flows had not ended what they began");
+        }
+        self.mqtt_phase.send_replace(Phase::Closing);
+        if let Err(error) = self.mqtt_served.await {
+            tracing::error!(%error, "the MQTT listener broke down");
         }
         self.background.shutdown().await;
         tracing::info!("the node has stopped");

@@ -12,6 +12,7 @@ use flow::Catalog;
 use message::limits;
 use store::table::{Condition, OpenError, Tables};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::notify::{Notice, notify};
@@ -24,7 +25,7 @@ use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
-use crate::mqtt::{self, AssignedIds, IoThreads, Mqtt, MqttFigures, MqttListener};
+use crate::mqtt::{self, AssignedIds, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
 use crate::stores::NodeStores;
 
 /// Why a node does not start.
@@ -110,7 +111,8 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     }
     // After the flows, so that the first message of a client finds them.
     let io_threads = IoThreads::start(IoThreads::default_count()).map_err(StartError::Threads)?;
-    listening.spawn(mqtt::serve(mqtt, bound.mqtt, io_threads, stop.receiver()));
+    let (mqtt_phase, phases) = watch::channel(Phase::Serving);
+    let mqtt_served = tokio::spawn(mqtt::serve(mqtt, bound.mqtt, io_threads, phases));
     let endpoints_server =
         HttpServer { listener: bound.endpoints, name: "endpoints", handle: endpoints::handler(endpoints) };
     listening.spawn(endpoints_server.run(stop));
@@ -119,7 +121,19 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     api.set_ready(true);
     notify(Notice::Ready);
     tell_ready(&addresses, data_dir.path());
-    Ok(RunningNode { addresses, setup_link, is_first_start, config, api, stop_sender, listening, background, data_dir })
+    Ok(RunningNode {
+        addresses,
+        setup_link,
+        is_first_start,
+        config,
+        api,
+        stop_sender,
+        listening,
+        mqtt_phase,
+        mqtt_served,
+        background,
+        data_dir,
+    })
 }
 
 async fn bind(config: &Config) -> Result<Bound, StartError> {
