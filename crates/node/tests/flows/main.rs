@@ -1,0 +1,26 @@
+//! The node as its users meet it: the real binary, driven by mosquitto's clients and curl. A file per behaviour; nothing
+//! here links against the node.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod curl;
+mod database;
+mod flow_text;
+mod mosquitto;
+mod neighbour;
+mod node;
+mod patience;
+mod web_server;
+
+mod check_before_deploy;
+mod drain_at_the_end;
+mod examples;
+mod flow_folder;
+mod full_disk;
+mod hot_deploy;
+mod http_endpoints;
+mod isolation;
+mod restart;
+mod routing;
+mod state_topics;
+mod stuck_scripts;
