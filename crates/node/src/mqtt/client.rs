@@ -170,7 +170,7 @@ impl Client {
                 Event::Received { slot } => {
                     let _ = self.session.as_mut().map(|session| session.handle_received(slot));
                 }
-                Event::Connect(request) => self.handle_connect(now, request),
+                Event::Connect(request) => self.handle_connect(now, *request),
                 Event::Subscribe(request) => self.handle_subscribe(now, request),
                 Event::Unsubscribe(request) => self.handle_unsubscribe(request),
                 Event::Closed(closed) => {

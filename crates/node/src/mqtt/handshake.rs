@@ -12,7 +12,7 @@ use super::client::Client;
 use super::{AssignedIds, Mqtt};
 
 impl Client {
-    pub(super) fn handle_connect(&mut self, now: Now, request: Box<ConnectRequest>) {
+    pub(super) fn handle_connect(&mut self, now: Now, request: ConnectRequest) {
         let client_id = match &request.client_id {
             Some(client_id) => client_id.clone(),
             None => match self.mqtt.assign_client_id() {
@@ -36,7 +36,7 @@ impl Client {
         };
         match self.mqtt.sessions.connect(now, connect) {
             Ok(claim) => {
-                let request = Box::new(ConnectRequest { client_id: Some(client_id), ..*request });
+                let request = Box::new(ConnectRequest { client_id: Some(client_id), ..request });
                 self.claim = Some((claim, request));
             }
             Err(error) => {
