@@ -44,6 +44,7 @@ struct Subscribed {
 struct Received {
     device: usize,
     number: u64,
+    topic: TopicName,
     qos: QoS,
     retain: bool,
     /// It came by way of a flow.
@@ -225,7 +226,7 @@ impl Ledger {
         if !wanted {
             wrong("no subscription asked for it");
         }
-        self.received.push(Received { device, number, qos, retain, relayed });
+        self.received.push(Received { device, number, topic: topic.clone(), qos, retain, relayed });
     }
 
     /// The number of the last message that the node has accepted for a topic's retained place, and all that came after.
@@ -296,8 +297,15 @@ impl Ledger {
                 continue;
             }
             let key = (received.device, published.device, &published.letter.topic, received.relayed);
+            // What nobody was promised when it was first sent may come late, when its publisher repeats it.
+            let promised = self.subscribed.iter().any(|one| {
+                let stood = !one.over && one.qos > QoS::AtMostOnce && one.leaving.is_none();
+                let granted = one.granted.is_some_and(|granted| granted < published.asked);
+                one.device == received.device && stood && granted && one.filter.matches(&received.topic)
+            });
             if let Some(before) = latest.insert(key, received.number)
                 && before > received.number
+                && promised
             {
                 violations.push(format!("{} got {} after {before}", names[received.device], received.number));
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use message::Moment;
 
-use super::{Simulation, TURNS_MAX};
+use super::{Device, Simulation, TURNS_MAX};
 use crate::device::Seen;
 use crate::link::LinkTurn;
 use crate::trace::fingerprint;
@@ -35,8 +35,9 @@ impl Simulation {
         self.clock.advance_to(until);
     }
 
-    /// Lets everything happen until all devices are connected and wait for nothing, and all flows are idle. Panics when
-    /// that takes more than an hour of the story.
+    /// Lets everything happen until all devices are connected and wait for nothing, and old versions of the flow have
+    /// ended. A device that is away comes back: an older CONNECT of its own that comes late may have pushed it out.
+    /// Panics when that takes more than an hour of the story.
     pub fn run_until_settled(&mut self) {
         let until = self.clock.moment() + Duration::from_secs(3600);
         loop {
@@ -44,6 +45,8 @@ impl Simulation {
             if self.is_settled() {
                 return;
             }
+            (0..self.devices.len()).for_each(|place| self.connect(Device(place)));
+            while self.take_turn() {}
             let due = self.next_due().filter(|due| *due <= until);
             let Some(due) = due else { panic!("the devices do not come to rest: {:?}", self.devices) };
             self.clock.advance_to(due);
