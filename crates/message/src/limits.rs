@@ -225,6 +225,9 @@ pub const TABLE_GROUP_WRITES_MAX: usize = 4_096;
 pub const TABLE_GROUP_WAIT: Duration = Duration::from_millis(2);
 /// A table file up to this size is checked page by page whenever it is opened: takes about 0.1 s.
 pub const TABLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What the disk must have left beyond a group of writes: a write that the disk cuts short poisons the table file, so it is
+/// not tried. Enough for the pages that a commit moves.
+pub const TABLE_DISK_RESERVE_BYTES: u64 = 1024 * 1024;
 /// One entry of the `meta` table.
 pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
 

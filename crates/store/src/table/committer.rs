@@ -13,6 +13,7 @@ use message::limits;
 use parking_lot::{Condvar, Mutex};
 use redb::{Database, ReadableDatabase as _};
 
+use super::room::Room;
 use super::schema::{Snapshot, Transaction};
 use super::written::{Promise, WriteError, Written, write_pair};
 
@@ -156,7 +157,7 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn start(file: String, database: Database, snapshot: Snapshot) -> std::io::Result<Self> {
+    pub(super) fn start(file: String, room: Room, database: Database, snapshot: Snapshot) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             file,
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -166,7 +167,7 @@ impl Committer {
         });
         let own = Arc::clone(&shared);
         let thread =
-            std::thread::Builder::new().name("table-committer".to_owned()).spawn(move || run(&own, database))?;
+            std::thread::Builder::new().name("table-committer".to_owned()).spawn(move || run(&own, &room, database))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 }
@@ -182,13 +183,15 @@ impl Drop for Committer {
     }
 }
 
-fn run(shared: &Shared, database: Database) {
+fn run(shared: &Shared, room: &Room, database: Database) {
     let mut before = 0;
     while let Some(mut group) = shared.next_group(before) {
         before = group.len();
-        let result = match shared.poisoned() {
-            Some(error) => Err(error),
-            None => commit(shared, &database, &mut group),
+        let bytes = group.iter().map(|write| write.bytes()).sum();
+        let result = match (shared.poisoned(), room.lacking(bytes)) {
+            (Some(error), _) => Err(error),
+            (None, Some(left_bytes)) => Err(WriteError::NoRoom { file: shared.file.clone(), left_bytes }),
+            (None, None) => commit(shared, &database, &mut group),
         };
         for write in group {
             write.tell(result.clone());

@@ -10,6 +10,7 @@ mod meta;
 mod open;
 mod read;
 mod record;
+mod room;
 mod schema;
 mod value;
 mod written;

@@ -14,6 +14,7 @@ use super::Tables;
 use super::committer::Committer;
 use super::meta;
 use super::record::{RecordError, RecordReader};
+use super::room::Room;
 use super::schema::{FORMAT, FORMAT_KEY, Snapshot, Transaction};
 
 /// In what condition the file was found.
@@ -56,7 +57,8 @@ impl Tables {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(source) => return Err(OpenError::Io { file, source }),
         };
-        let opened = Self::open_sized(&file, size, |builder| builder.create(path))?;
+        let room = Room::in_folder(path.parent().unwrap_or(path));
+        let opened = Self::open_sized(&file, size, room, |builder| builder.create(path))?;
         if size == 0 {
             sync_folder(path).map_err(|source| OpenError::Io { file, source })?;
         }
@@ -66,19 +68,20 @@ impl Tables {
     /// Opens tables on storage of the caller's own: for tests and simulations of a failing disk.
     pub fn open_backend(file: &str, backend: impl StorageBackend) -> Result<(Self, Condition), OpenError> {
         let size = backend.len().map_err(|source| OpenError::Io { file: file.to_owned(), source })?;
-        Self::open_sized(file, size, |builder| builder.create_with_backend(backend))
+        Self::open_sized(file, size, Room::new(|| None), |builder| builder.create_with_backend(backend))
     }
 
     fn open_sized(
         file: &str,
         size: u64,
+        room: Room,
         open: impl FnOnce(&mut Builder) -> Result<Database, DatabaseError>,
     ) -> Result<(Self, Condition), OpenError> {
         // The library trusts the structure of what it reads, and panics where a rotten disk breaks it.
         let opened = catch_unwind(AssertUnwindSafe(|| open_checked(size, open)));
         let fault = match opened {
             Ok(Ok((database, snapshot, condition))) => {
-                let committer = Committer::start(file.to_owned(), database, snapshot)
+                let committer = Committer::start(file.to_owned(), room, database, snapshot)
                     .map_err(|source| OpenError::Io { file: file.to_owned(), source })?;
                 return Ok((Self { committer: Arc::new(committer) }, condition));
             }

@@ -17,6 +17,9 @@ pub enum WriteError {
     /// Too much waits for the disk already; nothing was changed.
     #[error("the disk cannot keep up: {waiting} writes wait for `{file}`; write less often, or try again later")]
     Full { file: String, waiting: usize },
+    /// Nothing was changed; once there is room, writes are done again.
+    #[error("the disk of `{file}` is full: {left_bytes} bytes are left; make room, then try again")]
+    NoRoom { file: String, left_bytes: u64 },
     /// The disk or the file failed. Whether the last group of writes is on disk shows when the node starts again.
     #[error(
         "`{file}` takes no more writes since one failed ({what}): make sure that its disk has space and works, then restart the node"
