@@ -31,7 +31,7 @@ fn broken() -> Vec<(&'static str, String, &'static str, &'static str)> {
         ("undeclared variable", script_flow("f", "in", "count += 1;", "out"), "modules.s1.with.code", "count"),
         ("broken route", with_route("var route = message.x >;"), "connections[0] (s0 -> s1), line 1", ""),
         ("into an inbound module", into_inbound, "connections[0] (s0 -> s1)", ""),
-        ("circle", format!("{circle}[[connections]]\nfrom = 's2'\nto = 's1'\n"), "connections", ""),
+        ("circle", format!("{circle}[[connections]]\nfrom = 's2'\nto = 's1'\n"), "modules.s1", "no brake"),
         ("no such module", format!("{circle}[[connections]]\nfrom = 's2'\nto = 's9'\n"), "connections[2]", "s9"),
         ("broken file", "id = \"f\"\n[modules\n".to_owned(), "line 2, column", ""),
         ("wrong type", "id = \"f\"\nmodules = 3\n".to_owned(), "", ""),

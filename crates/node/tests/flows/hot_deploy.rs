@@ -80,7 +80,7 @@ fn no_message_is_lost_or_doubled_while_flows_are_redeployed_under_load() {
                 node.deploy("acquisition", &acquisition(edition));
             }
             // Each version has work before the next one comes.
-            let seen = format!("\"kpi\":{edition}}}");
+            let seen = format!("\"kpi\":{edition}.");
             subscriber.await_payload("kpi/line1", "the work of the new version", |payload| payload.contains(&seen));
         }
         drop(stopping);

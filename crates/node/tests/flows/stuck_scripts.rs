@@ -25,8 +25,7 @@ fn a_stuck_thread_is_given_up_and_its_flow_goes_on_with_what_had_waited() {
         for (id, native_loop) in [("join", JOIN), ("reverse", REVERSE)] {
             node.deploy(id, &flow(id, native_loop));
             publish(&node, &format!("{id}/in"), "\"trouble\"");
-        }
-        for id in ["join", "reverse"] {
+            node.await_flow(id, "has taken the trouble", |state| state["figures"]["begun"] == 1);
             // They come while the flow is stuck and find it later.
             let mut publisher = Publisher::start(&node, &format!("{id}/in"));
             (0..500).for_each(|number| publisher.send(&number.to_string()));
