@@ -2,6 +2,7 @@
 //! know, so that what is in doubt for them is in doubt here, and what the node promised them must have happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use message::{Moment, QoS, TopicFilter, TopicName};
 use mqtt::ReasonCode;
@@ -54,6 +55,9 @@ struct Received {
 /// Flows of stories take messages from below the one and publish them below the other.
 const INTO_FLOW: &str = "in/";
 const OUT_OF_FLOW: &str = "out/";
+
+/// Longer than any CONNECT is under way.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(2);
 
 /// What a device knows of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +124,12 @@ impl Ledger {
     /// The device's connection is gone at `now`, before or after the node had answered its CONNECT.
     pub(crate) fn lose(&mut self, options: &DeviceOptions, answered: bool, session_expiry_s: u32, now: Moment) {
         let session = self.sessions.entry(options.id.clone()).or_insert(Session::None);
-        let span = std::time::Duration::from_secs(u64::from(session_expiry_s));
+        let span = Duration::from_secs(u64::from(session_expiry_s));
         *session = match (*session, session_expiry_s) {
             (_, 0) => Session::None,
             (Session::None | Session::InDoubt, _) => Session::InDoubt,
+            // A CONNECT that is still under way may come when the session has ended, and begin a new one unheard.
+            (Session::KeptUntil(Some(until)), _) if !answered && until <= now + UNDER_WAY_MAX => Session::InDoubt,
             (kept, _) if !answered => kept,
             (_, u32::MAX) => Session::KeptUntil(None),
             _ => Session::KeptUntil(Some(now + span)),
@@ -180,9 +186,11 @@ impl Ledger {
         if expected.is_some_and(|expected| expected != present) {
             self.violations.push(format!("{}: session present is {present} but was {before:?}", options.id));
         }
-        if !present {
-            for subscribed in self.subscribed.iter_mut().filter(|one| one.device == device) {
-                subscribed.over = true;
+        for subscribed in self.subscribed.iter_mut().filter(|one| one.device == device) {
+            subscribed.over |= !present;
+            if before == Some(Session::InDoubt) {
+                // Perhaps the node goes on with another session than the one that the device knows.
+                subscribed.granted = None;
             }
         }
     }
