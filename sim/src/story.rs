@@ -118,8 +118,11 @@ fn act(simulation: &mut Simulation, device: Device) {
             }
         }
         12..14 => {
-            let qos = simulation.chance.pick(&QOS);
-            let topic = format!("state/{}", simulation.device_place(device));
+            // One quality of service for each topic: a repeated QoS 1 message may follow a QoS 2 one that is not
+            // repeated, and then the older one is what is kept.
+            let place = simulation.device_place(device);
+            let qos = if place.is_multiple_of(2) { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+            let topic = format!("state/{place}");
             simulation.publish(device, &topic, qos, true);
         }
         _ => {
