@@ -73,6 +73,8 @@ pub const ROUTE_CACHE_TOPICS_MAX: usize = 4096;
 pub const ROUTE_CACHE_TARGETS_MAX: usize = 65_536;
 /// Up to here a message that is kept long is copied, so that it does not keep a whole read buffer alive.
 pub const DETACH_BYTES_MAX: usize = 16 * 1024;
+/// Owners of mailboxes that one publisher lets wait for the end of its batch.
+pub const WAKES_HELD_MAX: usize = 1024;
 /// Sessions that the node keeps, connected or not.
 pub const SESSIONS_MAX: usize = 100_000;
 /// Retained messages that the node keeps.

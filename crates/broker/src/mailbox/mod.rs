@@ -16,6 +16,7 @@ use message::{QoS, TopicFilter};
 use parking_lot::Mutex;
 
 use crate::delivery::{Delivery, DropReason};
+use crate::router::Wakes;
 use crate::subscription::SubscriberId;
 pub use options::{MailboxOptions, Overflow};
 pub use pressure::Pressure;
@@ -88,6 +89,11 @@ impl Mailbox {
 
     /// Puts a message in by the policy of this mailbox; wakes the owner if it was empty.
     pub(crate) fn push(&self, delivery: Delivery) -> Pushed {
+        self.push_and_wake(delivery, &mut Wakes::default())
+    }
+
+    /// The same, with the owner woken when the publisher wants it.
+    pub(crate) fn push_and_wake(&self, delivery: Delivery, wakes: &mut Wakes) -> Pushed {
         let mut inside = self.inside.lock();
         if let Some(succession) = inside.closed.clone() {
             drop(inside);
@@ -104,7 +110,7 @@ impl Mailbox {
         let waker = if was_empty && !inside.is_empty() { inside.waker.clone() } else { None };
         drop(inside);
         if let Some(waker) = waker {
-            waker.wake();
+            wakes.wake(waker);
         }
         pushed
     }

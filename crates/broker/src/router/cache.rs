@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use message::{TopicName, limits};
 
+use super::wakes::Wakes;
 use crate::counters::Tally;
 use crate::tree::{Route, Tree};
 
@@ -15,6 +16,7 @@ use crate::tree::{Route, Tree};
 pub struct RouteCache {
     pub(super) routes: Routes,
     pub(super) tally: Tally,
+    pub(super) wakes: Wakes,
 }
 
 /// Each topic has one place, given by its hash; another topic with the same place pushes it out. The table grows
@@ -40,7 +42,18 @@ static NOWHERE: Route = Route::nowhere();
 
 impl RouteCache {
     pub(super) fn new(hasher: FixedState, tally: Tally) -> Self {
-        Self { routes: Routes { hasher, places: Vec::new(), targets: 0 }, tally }
+        Self { routes: Routes { hasher, places: Vec::new(), targets: 0 }, tally, wakes: Wakes::default() }
+    }
+
+    /// From now on subscribers are woken only by [`release_wakes`](Self::release_wakes): for a publisher that has a batch
+    /// of messages and does not wait in between.
+    pub fn hold_wakes(&mut self) {
+        self.wakes.hold();
+    }
+
+    /// Wakes the subscribers that have got messages since [`hold_wakes`](Self::hold_wakes), and from now on at once.
+    pub fn release_wakes(&mut self) {
+        self.wakes.release();
     }
 }
 

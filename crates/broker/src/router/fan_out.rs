@@ -5,6 +5,7 @@ use std::sync::Arc;
 use message::{Bytes, Publication, QoS, limits};
 
 use super::routed::Routed;
+use super::wakes::Wakes;
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, Pushed};
@@ -19,13 +20,19 @@ pub(super) struct FanOut<'a> {
     weight_bytes: u32,
     origin: Option<SubscriberId>,
     tally: &'a Tally,
+    wakes: &'a mut Wakes,
     routed: Routed,
     /// Chosen for a member of a shared subscription that was gone already: another member has to take them.
     orphans: Vec<Delivery>,
 }
 
 impl<'a> FanOut<'a> {
-    pub(super) fn new(publication: Arc<Publication>, origin: Option<SubscriberId>, tally: &'a Tally) -> Self {
+    pub(super) fn new(
+        publication: Arc<Publication>,
+        origin: Option<SubscriberId>,
+        tally: &'a Tally,
+        wakes: &'a mut Wakes,
+    ) -> Self {
         let weight_bytes = Delivery::weight_of(&publication);
         Self {
             publication,
@@ -33,6 +40,7 @@ impl<'a> FanOut<'a> {
             weight_bytes,
             origin,
             tally,
+            wakes,
             routed: Routed::default(),
             orphans: Vec::new(),
         }
@@ -78,7 +86,7 @@ impl<'a> FanOut<'a> {
     }
 
     fn push(&mut self, mailbox: &Arc<Mailbox>, delivery: Delivery) -> Pushed {
-        let pushed = mailbox.push(delivery);
+        let pushed = mailbox.push_and_wake(delivery, self.wakes);
         self.routed.matched += u32::from(pushed != Pushed::Closed);
         match pushed {
             Pushed::Accepted | Pushed::Closed => {}

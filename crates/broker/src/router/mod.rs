@@ -4,6 +4,7 @@
 mod cache;
 mod fan_out;
 mod routed;
+mod wakes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
 use fan_out::FanOut;
 pub use routed::Routed;
+pub(crate) use wakes::Wakes;
 
 /// How a router is made.
 #[derive(Debug, Clone)]
@@ -108,7 +110,7 @@ impl Router {
         if route.is_empty() {
             return Routed::default();
         }
-        self.fan_out(Arc::new(publication), origin, route, &cache.tally)
+        self.fan_out(Arc::new(publication), origin, route, &cache.tally, &mut cache.wakes)
     }
 
     fn publish_retained(
@@ -126,7 +128,7 @@ impl Router {
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
         // From here on the route says who gets it: a subscription that comes in now finds it in the store.
         drop(gate);
-        self.fan_out(publication, origin, route, &cache.tally)
+        self.fan_out(publication, origin, route, &cache.tally, &mut cache.wakes)
     }
 
     /// Takes a retained message back that a journal recorded, without sending it to anyone.
@@ -260,8 +262,9 @@ impl Router {
         origin: Option<SubscriberId>,
         route: &Route,
         tally: &Tally,
+        wakes: &mut Wakes,
     ) -> Routed {
-        let (mut routed, orphans) = FanOut::new(publication, origin, tally).run(route);
+        let (mut routed, orphans) = FanOut::new(publication, origin, tally, wakes).run(route);
         if !orphans.is_empty() {
             routed.matched += u32::try_from(orphans.len()).unwrap_or(u32::MAX);
             self.pass_on(orphans, None, tally);

@@ -7,11 +7,11 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use broker::{
-    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Router, SubscribeOptions,
+    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Routed, Router, SubscribeOptions,
     Subscription,
 };
 use flow::services::{Answer, Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
-use message::{ModuleId, Now, Publication, limits};
+use message::{ModuleId, Moment, Now, Publication, limits};
 use parking_lot::Mutex;
 
 use crate::clock;
@@ -20,11 +20,21 @@ use crate::clock;
 /// without an end they would wait for each other for ever.
 const HOLD_BACK_MAX: Duration = Duration::from_secs(1);
 
+/// How long a slow batch may keep those waiting who subscribed to what it publishes.
+const WAKES_HELD_FOR_MAX: Duration = Duration::from_millis(1);
+
 /// The subscriptions of one version of a flow.
 pub(super) struct Attachment {
     router: Arc<Router>,
     subscribers: Mutex<Vec<Attached>>,
-    routes: Mutex<RouteCache>,
+    publisher: Mutex<Publisher>,
+}
+
+/// How this version publishes.
+struct Publisher {
+    routes: RouteCache,
+    /// When the first message was published whose subscribers are not woken yet.
+    held_since: Option<Moment>,
 }
 
 struct Attached {
@@ -38,7 +48,7 @@ impl Attachment {
         Arc::new(Self {
             router: Arc::clone(router),
             subscribers: Mutex::default(),
-            routes: Mutex::new(router.route_cache()),
+            publisher: Mutex::new(Publisher { routes: router.route_cache(), held_since: None }),
         })
     }
 
@@ -69,8 +79,35 @@ impl Attachment {
         self.subscribers.lock().iter().map(|one| one.subscriber.dropped()).sum()
     }
 
+    /// Wakes those who got messages of the batch that has just ended.
+    pub(super) fn end_batch(&self) {
+        self.publisher.lock().end_batch();
+    }
+
     fn subscribers(&self) -> Vec<Arc<LocalSubscriber>> {
         self.subscribers.lock().iter().map(|one| Arc::clone(&one.subscriber)).collect()
+    }
+}
+
+impl Publisher {
+    /// Publishes, and lets the subscribers sleep until the batch ends or has taken its time: woken at every message,
+    /// they would drain the batch in many small steps.
+    fn publish(&mut self, router: &Router, now: Moment, publication: Publication) -> Routed {
+        let since = *self.held_since.get_or_insert_with(|| {
+            self.routes.hold_wakes();
+            now
+        });
+        let routed = router.publish(publication, None, &mut self.routes);
+        if now.since(since) >= WAKES_HELD_FOR_MAX || !routed.is_settled() {
+            self.end_batch();
+        }
+        routed
+    }
+
+    fn end_batch(&mut self) {
+        if self.held_since.take().is_some() {
+            self.routes.release_wakes();
+        }
     }
 }
 
@@ -103,8 +140,8 @@ impl Broker for Attachment {
         Ok(Box::new(MailboxInbox { subscriber, waker: None, batch: VecDeque::new() }))
     }
 
-    fn publish(&self, _now: Now, publication: Publication) -> Result<Published, ServiceError> {
-        let routed = self.router.publish(publication, None, &mut self.routes.lock());
+    fn publish(&self, now: Now, publication: Publication) -> Result<Published, ServiceError> {
+        let routed = self.publisher.lock().publish(&self.router, now.moment, publication);
         if routed.is_settled() {
             return Ok(Published::Done);
         }

@@ -219,7 +219,8 @@ impl FlowHost {
                 host.handle_event(&id, &running, event);
             }
         });
-        let thread = FlowThread { plan: Arc::clone(plan), services, pulse, control: commands, on_event };
+        let attachment = Arc::clone(&running.holdings.attachment);
+        let thread = FlowThread { plan: Arc::clone(plan), services, attachment, pulse, control: commands, on_event };
         let (built, result) = oneshot::channel();
         thread.spawn(built).map_err(|error| format!("the system gives no thread for the flow: {error}"))?;
         match tokio::time::timeout(DRAIN_MAX, result).await {

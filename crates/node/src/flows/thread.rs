@@ -16,6 +16,7 @@ use message::Moment;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
+use super::attachment::Attachment;
 use super::backoff::Backoff;
 use super::pulse::Pulse;
 use crate::clock;
@@ -49,6 +50,7 @@ pub(super) type OnEvent = Box<dyn Fn(Event) + Send>;
 pub(super) struct FlowThread {
     pub(super) plan: Arc<Plan>,
     pub(super) services: Services,
+    pub(super) attachment: Arc<Attachment>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) control: mpsc::UnboundedReceiver<Control>,
     pub(super) on_event: OnEvent,
@@ -186,6 +188,7 @@ impl FlowThread {
     fn poll_worker(&self, worker: &mut Worker, cx: &mut Context<'_>) -> Result<Progress, String> {
         self.pulse.begin(clock::now().moment);
         let progress = catch_unwind(AssertUnwindSafe(|| worker.poll(cx, &clock::now)));
+        self.attachment.end_batch();
         self.pulse.rest();
         if !matches!(progress, Ok(Progress::Busy)) {
             self.pulse.set_cpu(clock::thread_cpu());

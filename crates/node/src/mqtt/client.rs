@@ -60,6 +60,8 @@ impl Client {
 
     /// Takes whole packets out of `input` and acts on them.
     pub fn handle_bytes(&mut self, now: Now, input: &mut BytesMut) {
+        // Whoever gets messages of this batch is woken once, for all of them.
+        self.routes.hold_wakes();
         while self.wants_bytes() {
             let more = self.connection.handle_bytes(now, input);
             self.handle_events(now);
@@ -67,6 +69,7 @@ impl Client {
                 break;
             }
         }
+        self.routes.release_wakes();
     }
 
     /// Whether more bytes can be handed in. While not, the transport need not be read: the client feels that.
