@@ -196,7 +196,9 @@ impl From<WriteError> for Problem {
         match &error {
             WriteError::Refused(what) => Self::bad_request(what),
             WriteError::Full { .. } | WriteError::Closed { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, error),
-            WriteError::NoRoom { .. } | WriteError::Poisoned { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, error),
+            WriteError::NoRoom { .. } | WriteError::Poisoned { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, error)
+            }
         }
     }
 }
