@@ -25,7 +25,7 @@ pub(crate) struct Running {
     port: u16,
     processes: Vec<Process>,
     /// Removed after the processes have ended.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Running {
@@ -35,6 +35,11 @@ impl Running {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Headwater's data directory.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path.join("data")
     }
 
     pub(crate) fn cpu_us(&self) -> Result<u64, Stopped> {
@@ -58,7 +63,7 @@ pub(crate) fn start_mosquitto() -> Result<Running, Stopped> {
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     let process = Process::start(Command::new("mosquitto").arg("-c").arg(&configuration).env("PATH", path))?;
     await_port("mosquitto", port)?;
-    Ok(Running { name: "mosquitto", port, processes: vec![process], _folder: folder })
+    Ok(Running { name: "mosquitto", port, processes: vec![process], folder })
 }
 
 /// Headwater with the flows of a folder, or none.
@@ -77,7 +82,7 @@ pub(crate) fn start_headwater(binary: &Path, flows: Option<&str>) -> Result<Runn
     }
     let process = Process::start(command.stderr(Stdio::null()))?;
     await_port("headwater", port)?;
-    Ok(Running { name: "Headwater", port, processes: vec![process], _folder: folder })
+    Ok(Running { name: "Headwater", port, processes: vec![process], folder })
 }
 
 /// Node-RED with its flow, connected to a mosquitto: both work for a message, so both are counted.
@@ -87,14 +92,14 @@ pub(crate) fn start_node_red() -> Result<Running, Stopped> {
     if !program.is_file() {
         return Err(Stopped::NodeRedMissing);
     }
-    let Running { port, mut processes, _folder: folder, .. } = start_mosquitto()?;
+    let Running { port, mut processes, folder, .. } = start_mosquitto()?;
     // Node-RED writes beside its flow file.
     let flow = folder.path.join("flow.json");
     fs::copy(own.join("flow.json"), &flow).map_err(|source| Stopped::Write { path: flow.clone(), source })?;
     let mut command = Command::new("node");
     command.arg(program).arg("--settings").arg(own.join("settings.js")).arg("--userDir").arg(&folder.path).arg(&flow);
     processes.push(Process::start(command.env("BENCH_MQTT_PORT", port.to_string()))?);
-    Ok(Running { name: "Node-RED", port, processes, _folder: folder })
+    Ok(Running { name: "Node-RED", port, processes, folder })
 }
 
 /// A port that was free a moment ago.

@@ -24,7 +24,12 @@ const COLUMNS: &[Column] = &[
     Column { heading: "p99 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p99_us, .. }| p99_us) },
     Column { heading: "RSS MiB", decimals: 1, figure: |it| Some(it.rss_mib) },
     Column { heading: "lost", decimals: 0, figure: |it| Some(it.lost as f64) },
+    Column { heading: "repeated", decimals: 0, figure: |it| Some(it.repeated as f64) },
+    Column { heading: "late", decimals: 0, figure: |it| Some(it.late as f64) },
 ];
+
+/// Columns of what should be zero, where no ratio says anything.
+const COUNTED: [&str; 3] = ["lost", "repeated", "late"];
 
 /// Prints a table in Markdown.
 pub(crate) fn print(title: &str, scenarios: &[Scenario]) {
@@ -80,7 +85,9 @@ fn spread(column: &Column, outcomes: &[Outcome]) -> String {
 
 fn ratio(column: &Column, own: &[Outcome], base: &[Outcome]) -> String {
     match (median(&sorted(column, own)), median(&sorted(column, base))) {
-        (Some(own), Some(base)) if base > 0.0 && column.heading != "lost" => format!("{:.2}", own / base),
+        (Some(own), Some(base)) if base > 0.0 && COUNTED.iter().all(|counted| *counted != column.heading) => {
+            format!("{:.2}", own / base)
+        }
         _ => String::new(),
     }
 }
@@ -123,6 +130,8 @@ mod tests {
             rss_mib: 1.0,
             latency: None,
             lost: 0,
+            repeated: 0,
+            late: 0,
         }
     }
 

@@ -36,6 +36,10 @@ pub(crate) struct Outcome {
     /// Only at a steady pace.
     pub(crate) latency: Option<Latency>,
     pub(crate) lost: u64,
+    /// Messages that came once more than they were sent; seen only at a steady pace with one subscriber.
+    pub(crate) repeated: u64,
+    /// Messages that came after a later one; seen as above.
+    pub(crate) late: u64,
 }
 
 /// From the publisher's write to the subscriber's read, in microseconds.
@@ -80,14 +84,17 @@ pub(crate) fn run(contender: &Running, traffic: &Traffic, pace: Pace, duration: 
     let (sent, _open) = publisher.join().map_err(|_| Stopped::Panicked)??;
     let received = settled(&progress, sent * traffic.subscribers as u64);
     progress.receiver_stop.store(true, Ordering::Relaxed);
-    let latencies = receiver.join()?;
+    let measured = receiver.join()?;
+    let (repeated, late) = if traffic.subscribers == 1 { disorder(&measured.sent_ns) } else { (0, 0) };
     Ok(Outcome {
         delivered_per_second: delivered / seconds,
         cpu_us_per_message: cpu_us / delivered.max(1.0),
         generator_us_per_message: generator_us / delivered.max(1.0),
         rss_mib,
-        latency: latency(latencies),
-        lost: (sent * traffic.subscribers as u64).saturating_sub(received),
+        latency: latency(measured.latencies_ns),
+        lost: (sent * traffic.subscribers as u64).saturating_sub(received.saturating_sub(repeated)),
+        repeated,
+        late,
     })
 }
 
@@ -169,6 +176,15 @@ fn settled(progress: &Progress, expected: u64) -> u64 {
     }
 }
 
+/// How many of the messages, each known by when it was sent, came once more, and how many after a later one.
+fn disorder(sent_ns: &[u64]) -> (u64, u64) {
+    let late = sent_ns.windows(2).filter(|pair| pair.first() > pair.last()).count();
+    let mut distinct = sent_ns.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    ((sent_ns.len() - distinct.len()) as u64, late as u64)
+}
+
 fn latency(mut latencies_ns: Vec<u64>) -> Option<Latency> {
     latencies_ns.sort_unstable();
     let at = |percent: usize| {
@@ -181,6 +197,14 @@ fn latency(mut latencies_ns: Vec<u64>) -> Option<Latency> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeated_and_late_messages_are_told_apart() {
+        assert_eq!(disorder(&[1, 2, 3]), (0, 0));
+        assert_eq!(disorder(&[1, 2, 2, 3]), (1, 0));
+        assert_eq!(disorder(&[1, 3, 2, 4]), (0, 1));
+        assert_eq!(disorder(&[]), (0, 0));
+    }
 
     #[test]
     fn percentiles_are_taken_from_the_sorted_latencies() {

@@ -1,6 +1,7 @@
 //! `make bench`: Headwater beside mosquitto as a broker and beside Node-RED as a runner of flows, on the same machine
-//! with the same load, in turns. It prints figures and judges nothing.
+//! with the same load, in turns; and a flow beside others that make trouble. It prints figures and judges nothing.
 
+mod api;
 mod broker_suite;
 mod clock;
 mod contender;
@@ -8,6 +9,7 @@ mod figures;
 mod flow_suite;
 mod frames;
 mod load;
+mod neighbour_suite;
 mod options;
 mod process;
 mod publisher;
@@ -24,7 +26,8 @@ use crate::stopped::Stopped;
 type Suite = (&'static str, fn(&Options) -> Result<(), Stopped>);
 
 /// Everything that can be measured.
-const SUITES: &[Suite] = &[("broker", broker_suite::run), ("flow", flow_suite::run)];
+const SUITES: &[Suite] =
+    &[("broker", broker_suite::run), ("flow", flow_suite::run), ("neighbours", neighbour_suite::run)];
 
 fn main() -> ExitCode {
     match measure() {

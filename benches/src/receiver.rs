@@ -37,7 +37,15 @@ pub(crate) struct Progress {
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    thread: JoinHandle<io::Result<Vec<u64>>>,
+    thread: JoinHandle<io::Result<Measured>>,
+}
+
+/// What is known of the messages that were measured, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) latencies_ns: Vec<u64>,
+    /// When each was sent: no two at the same time.
+    pub(crate) sent_ns: Vec<u64>,
 }
 
 impl Receiver {
@@ -46,8 +54,8 @@ impl Receiver {
         Self { thread: std::thread::spawn(move || receive(connections, &progress, &publisher)) }
     }
 
-    /// The latencies in nanoseconds, once `Progress::receiver_stop` is set.
-    pub(crate) fn join(self) -> Result<Vec<u64>, Stopped> {
+    /// What was measured, once `Progress::receiver_stop` is set.
+    pub(crate) fn join(self) -> Result<Measured, Stopped> {
         Ok(self.thread.join().map_err(|_| Stopped::Panicked)??)
     }
 }
@@ -59,7 +67,7 @@ struct Subscriber {
     unsent: Vec<u8>,
 }
 
-fn receive(connections: Vec<TcpStream>, progress: &Progress, publisher: &Thread) -> io::Result<Vec<u64>> {
+fn receive(connections: Vec<TcpStream>, progress: &Progress, publisher: &Thread) -> io::Result<Measured> {
     let mut poll = Poll::new()?;
     let mut subscribers = Vec::new();
     for (index, stream) in connections.into_iter().enumerate() {
@@ -70,7 +78,7 @@ fn receive(connections: Vec<TcpStream>, progress: &Progress, publisher: &Thread)
     }
     let mut events = Events::with_capacity(64);
     let mut buffer = vec![0; 256 * 1024];
-    let mut latencies = Vec::new();
+    let mut measured = Measured::default();
     while !progress.receiver_stop.load(Ordering::Relaxed) {
         match poll.poll(&mut events, Some(Duration::from_millis(50))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -78,7 +86,7 @@ fn receive(connections: Vec<TcpStream>, progress: &Progress, publisher: &Thread)
         }
         for event in &events {
             if let Some(subscriber) = subscribers.get_mut(event.token().0) {
-                let count = subscriber.read(&mut buffer, progress, &mut latencies)?;
+                let count = subscriber.read(&mut buffer, progress, &mut measured)?;
                 progress.messages.fetch_add(count, Ordering::Release);
             }
         }
@@ -89,12 +97,12 @@ fn receive(connections: Vec<TcpStream>, progress: &Progress, publisher: &Thread)
             sleep(GATHER);
         }
     }
-    Ok(latencies)
+    Ok(measured)
 }
 
 impl Subscriber {
     /// Reads until the connection has no more, and returns how many messages came.
-    fn read(&mut self, buffer: &mut [u8], progress: &Progress, latencies: &mut Vec<u64>) -> io::Result<u64> {
+    fn read(&mut self, buffer: &mut [u8], progress: &Progress, measured: &mut Measured) -> io::Result<u64> {
         let mut count = 0;
         loop {
             let length = match self.stream.read(buffer) {
@@ -120,7 +128,8 @@ impl Subscriber {
                 if now > 0
                     && let Some(sent) = frame.payload().and_then(sent_ns).filter(|sent| *sent >= from_ns)
                 {
-                    latencies.push(now.saturating_sub(sent));
+                    measured.latencies_ns.push(now.saturating_sub(sent));
+                    measured.sent_ns.push(sent);
                 }
             }
             let parsed = self.unparsed.len() - rest.len();

@@ -15,10 +15,12 @@ pub(crate) enum Stopped {
     NoAnswer { contender: &'static str, seconds: u64 },
     #[error("the connection to the broker failed: {0}")]
     Connection(#[from] io::Error),
-    #[error("the broker refused {what}")]
+    #[error("the contender refused {what}")]
     Refused { what: &'static str },
     #[error("{path} cannot be written: {source}")]
     Write { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be read: {source}")]
+    Read { path: PathBuf, source: io::Error },
     #[error("{path} has no process figures in the form that Linux writes")]
     ProcessFigures { path: String },
     #[error("Node-RED is not installed: run `npm ci` in benches/node-red")]
