@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use message::Moment;
 use mqtt::ReasonCode;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
@@ -23,6 +23,9 @@ const READ_BYTES_MIN: usize = 2 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// How long a client may take to read that the node shuts down.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// How long, and how much, a client may still send after the node has ended the connection.
+const LINGER_MAX: Duration = Duration::from_secs(5);
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 16;
 
@@ -58,9 +61,27 @@ where
             let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
         }
     }
-    let Drive { client, mut transport, .. } = drive;
+    let Drive { client, mut transport, transport_broke, .. } = drive;
     client.leave(clock::now());
-    let _ = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)).await;
+    let shut_down = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)).await;
+    // A node that stops lingers for nobody.
+    let stays = *phases.borrow() == Phase::Serving;
+    if shut_down.is_ok() && !transport_broke && stays {
+        let _ = tokio::time::timeout(LINGER_MAX, discard(&mut transport)).await;
+    }
+}
+
+/// Reads what the client still sends, until it closes too. If the transport were closed with bytes unread, the system
+/// would reset it, and the client might never read the packet that says why it was disconnected.
+async fn discard<T: AsyncRead + Unpin>(transport: &mut T) {
+    let mut unread = [0; 4096];
+    let mut left = LINGER_BYTES_MAX;
+    while left > 0 {
+        match transport.read(&mut unread).await {
+            Ok(bytes) if bytes > 0 => left = left.saturating_sub(bytes),
+            _ => return,
+        }
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
