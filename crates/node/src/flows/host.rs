@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use broker::Router;
 use flow::plan::Plan;
@@ -22,6 +23,10 @@ use super::watchdog::{DRAIN_MAX, WATCH_EVERY};
 use crate::clock;
 use crate::endpoints::{EndpointSet, EndpointTable};
 use crate::stores::NodeStores;
+
+/// How long a new version waits at most for the one before to end what it has begun. One that waits for the world may
+/// take long, and shall not keep the new one from its work.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 
 /// What flows get from the node around them.
 pub struct HostParts {
@@ -45,6 +50,8 @@ pub struct FlowHost {
     pub(super) changing: tokio::sync::Mutex<()>,
     /// Threads that were given up since the start.
     pub(super) abandoned: AtomicUsize,
+    /// Replaced versions that still end what they have begun.
+    pub(super) draining: tokio::sync::watch::Sender<usize>,
 }
 
 /// One flow: its deployed plan, whether it runs or not.
@@ -79,6 +86,7 @@ impl FlowHost {
             flows: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             abandoned: AtomicUsize::new(0),
+            draining: tokio::sync::watch::Sender::new(0),
         });
         let watched = Arc::downgrade(&host);
         tokio::spawn(async move {
@@ -93,9 +101,9 @@ impl FlowHost {
     }
 
     /// Starts a version; if another one of the same flow runs, switches to the new one without losing a message and
-    /// lets the old one end what it has begun. An error leaves everything as it was.
+    /// lets the old one end what it has begun, which may go on after this is done. An error leaves everything as it was.
     pub async fn deploy(self: &Arc<Self>, plan: Arc<Plan>) -> Result<(), String> {
-        let changing = self.changing.lock().await;
+        let _changing = self.changing.lock().await;
         let id = plan.flow.id.clone();
         let (before, debug) = {
             let flows = self.flows.lock();
@@ -113,6 +121,9 @@ impl FlowHost {
         self.parts.endpoints.switch(held.map(|held| &held.endpoints), Some(&next.holdings.endpoints));
         if let Some(before) = &before {
             let _ = before.control.send(Control::Close);
+            // What is new waits for what is old, so that it stays in order.
+            let mut drained = before.drained.subscribe();
+            let _ = tokio::time::timeout(HAND_OVER_MAX, drained.wait_for(|drained| *drained)).await;
         }
         // A failed send means that the thread has ended by itself; its event tells why.
         let _ = next.control.send(Control::Go);
@@ -123,9 +134,8 @@ impl FlowHost {
             flows.insert(id.clone(), Slot { plan, condition, crashes, debug, running: Some(next) });
         }
         self.announce(&id);
-        drop(changing);
         if let Some(before) = before {
-            self.drain(&before).await;
+            self.drain_apart(before);
         }
         Ok(())
     }
@@ -143,7 +153,7 @@ impl FlowHost {
 
     /// Stops a flow: takes nothing new, ends what has begun. Returns whether there was one.
     pub async fn stop(&self, id: &FlowId) -> bool {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         let running = {
             let mut flows = self.flows.lock();
             let Some(slot) = flows.get_mut(id) else { return false };
@@ -152,6 +162,8 @@ impl FlowHost {
         };
         if let Some(running) = running {
             self.retire(&running);
+            // Nobody else shall wait for what this flow may wait for.
+            drop(changing);
             self.drain(&running).await;
         }
         self.announce(id);

@@ -11,12 +11,12 @@ use message::FlowId;
 use super::host::{FlowHost, Running};
 
 impl FlowHost {
-    /// Stops all flows, each within the time to drain.
+    /// Stops all flows, each within the time to drain, and waits for versions that were replaced before.
     pub async fn shut_down(self: &Arc<Self>) {
         loop {
             let ending = self.take_unfed();
             if ending.is_empty() {
-                return;
+                break;
             }
             for running in &ending {
                 self.retire(running);
@@ -30,6 +30,8 @@ impl FlowHost {
                 let _ = drained.await;
             }
         }
+        // The sender lives as long as the host.
+        let _ = self.draining.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Flows that feed each other in a circle end at once.

@@ -76,6 +76,16 @@ impl FlowHost {
         self.announce(id);
     }
 
+    /// Lets a version that was replaced end what it had begun, without anybody waiting for it but the node's own end.
+    pub(super) fn drain_apart(self: &Arc<Self>, replaced: Arc<Running>) {
+        let host = Arc::clone(self);
+        host.draining.send_modify(|count| *count += 1);
+        tokio::spawn(async move {
+            host.drain(&replaced).await;
+            host.draining.send_modify(|count| *count -= 1);
+        });
+    }
+
     /// Waits until a version has ended what it had begun. One that is stuck, or takes too long, is given up.
     pub(super) async fn drain(&self, running: &Running) {
         let mut drained = running.drained.subscribe();

@@ -1,9 +1,8 @@
 //! Deploying under load: flows are switched to new versions while messages come in at QoS 1, and none is lost.
 //!
-//! What is promised: every message goes through exactly one version, and in order through each. Around a switch the
-//! last messages of the old version may come out among the first of the new one, as the old one ends what it has begun.
+//! What is promised: every message goes through exactly one version, and all in order, as the new version begins when the
+//! old one has ended its work.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -47,19 +46,12 @@ fn send_numbers(mut machine: Publisher, stop: &AtomicBool) -> usize {
     sent
 }
 
-/// What came on a topic: every number once, and the numbers of each edition in order.
-fn check_numbers(subscriber: &Subscriber, topic: &str, edition: &str, sent: usize) {
+/// What came on a topic: every number once, in order.
+fn check_numbers(subscriber: &Subscriber, topic: &str, sent: usize) {
     let payloads = subscriber.await_payloads(topic, sent);
-    let messages: Vec<serde_json::Value> = payloads.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-    let number = |message: &serde_json::Value| message["number"].as_u64().unwrap();
-    let mut numbers: Vec<u64> = messages.iter().map(number).collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, (0..sent as u64).collect::<Vec<_>>(), "each number once on {topic}");
-    let mut last = BTreeMap::new();
-    for message in &messages {
-        let before = last.insert(message[edition].to_string(), number(message));
-        assert!(before < Some(number(message)), "{message} came after {before:?} on {topic}");
-    }
+    let number = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap()["number"].as_u64().unwrap();
+    let numbers: Vec<u64> = payloads.iter().map(number).collect();
+    assert_eq!(numbers, (0..sent as u64).collect::<Vec<_>>(), "on {topic}");
 }
 
 #[test]
@@ -86,8 +78,8 @@ fn no_message_is_lost_or_doubled_while_flows_are_redeployed_under_load() {
         drop(stopping);
         sending.join().unwrap()
     });
-    check_numbers(&subscriber, "factory/line1", "acquisition", sent);
-    check_numbers(&subscriber, "kpi/line1", "kpi", sent);
+    check_numbers(&subscriber, "factory/line1", sent);
+    check_numbers(&subscriber, "kpi/line1", sent);
     for (flow, version) in [("kpi", REDEPLOYS_OF_KPI + 1), ("acquisition", REDEPLOYS_OF_ACQUISITION + 1)] {
         let state = node.flow(flow);
         assert_eq!((&state["status"], &state["version"]), (&"running".into(), &version.into()));

@@ -13,6 +13,7 @@ mod patience;
 mod web_server;
 
 mod check_before_deploy;
+mod dead_host;
 mod drain_at_the_end;
 mod examples;
 mod flow_folder;
