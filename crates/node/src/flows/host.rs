@@ -28,6 +28,9 @@ use crate::stores::NodeStores;
 /// take long, and shall not keep the new one from its work.
 const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 
+/// A thread is told to go once and to close once or twice.
+const CONTROLS_MAX: usize = 4;
+
 /// What flows get from the node around them.
 pub struct HostParts {
     pub router: Arc<Router>,
@@ -65,7 +68,7 @@ pub(super) struct Slot {
 
 /// One version at work.
 pub(super) struct Running {
-    pub(super) control: mpsc::UnboundedSender<Control>,
+    pub(super) control: mpsc::Sender<Control>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) holdings: Holdings,
     pub(super) drained: tokio::sync::watch::Sender<bool>,
@@ -120,19 +123,20 @@ impl FlowHost {
         next.holdings.attachment.take_over_from(held.map(|held| held.attachment.as_ref()), now);
         self.parts.endpoints.switch(held.map(|held| &held.endpoints), Some(&next.holdings.endpoints));
         if let Some(before) = &before {
-            let _ = before.control.send(Control::Close);
+            let _ = before.control.try_send(Control::Close);
             // What is new waits for what is old, so that it stays in order.
             let mut drained = before.drained.subscribe();
             let _ = tokio::time::timeout(HAND_OVER_MAX, drained.wait_for(|drained| *drained)).await;
         }
-        // A failed send means that the thread has ended by itself; its event tells why.
-        let _ = next.control.send(Control::Go);
         {
             let mut flows = self.flows.lock();
             let crashes = flows.get(&id).map_or(0, |slot| slot.crashes);
             let condition = condition(FlowStatus::Running, "", now);
-            flows.insert(id.clone(), Slot { plan, condition, crashes, debug, running: Some(next) });
+            let running = Some(Arc::clone(&next));
+            flows.insert(id.clone(), Slot { plan, condition, crashes, debug, running });
         }
+        // Only now, so that whatever it tells is heard as the flow's. A failed send means that the thread has ended.
+        let _ = next.control.try_send(Control::Go);
         self.announce(&id);
         if let Some(before) = before {
             self.drain_apart(before);
@@ -216,7 +220,7 @@ impl FlowHost {
             environment: Arc::new(environment),
             timers: Arc::new(RuntimeTimers),
         };
-        let (control, commands) = mpsc::unbounded_channel();
+        let (control, commands) = mpsc::channel(CONTROLS_MAX);
         let pulse = Arc::new(Pulse::default());
         let running = Arc::new(Running {
             control,
@@ -246,7 +250,7 @@ impl FlowHost {
     /// Takes what a version holds of the node out of use, and has it drain.
     pub(super) fn retire(&self, running: &Running) {
         self.let_go(&running.holdings);
-        let _ = running.control.send(Control::Close);
+        let _ = running.control.try_send(Control::Close);
     }
 
     /// Nothing new comes in by these holdings.
@@ -279,6 +283,10 @@ impl FlowHost {
                     tracing::error!(flow = id.as_str(), "flow stopped by an error: {what}");
                     slot.condition = condition(FlowStatus::Failed, &what, now);
                     self.let_go(&running.holdings);
+                    let lost = running.holdings.attachment.waiting();
+                    if lost > 0 {
+                        tracing::error!(flow = id.as_str(), lost, "the messages that waited for the flow are lost");
+                    }
                     running.drained.send_replace(true);
                     slot.running = None;
                 }

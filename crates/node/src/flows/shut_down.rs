@@ -9,6 +9,7 @@ use flow::plan::Plan;
 use message::FlowId;
 
 use super::host::{FlowHost, Running};
+use super::watchdog::DRAIN_MAX;
 
 impl FlowHost {
     /// Stops all flows, each within the time to drain, and waits for versions that were replaced before.
@@ -30,8 +31,9 @@ impl FlowHost {
                 let _ = drained.await;
             }
         }
-        // The sender lives as long as the host.
-        let _ = self.draining.subscribe().wait_for(|count| *count == 0).await;
+        // The sender lives as long as the host. A version that still waits for a slow world ends with the node.
+        let mut draining = self.draining.subscribe();
+        let _ = tokio::time::timeout(DRAIN_MAX, draining.wait_for(|count| *count == 0)).await;
     }
 
     /// Flows that feed each other in a circle end at once.

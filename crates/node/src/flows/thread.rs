@@ -52,7 +52,7 @@ pub(super) struct FlowThread {
     pub(super) services: Services,
     pub(super) attachment: Arc<Attachment>,
     pub(super) pulse: Arc<Pulse>,
-    pub(super) control: mpsc::UnboundedReceiver<Control>,
+    pub(super) control: mpsc::Receiver<Control>,
     pub(super) on_event: OnEvent,
 }
 
@@ -114,24 +114,32 @@ impl FlowThread {
             (self.on_event)(Event::Crashed { what, rest });
             worker = match self.rest_and_build(rest, &mut backoff).await {
                 Some(worker) => worker,
-                None => return,
+                None => {
+                    let lost = unwalked.len();
+                    tracing::error!(flow = %self.plan.flow.id, lost, "the flow cannot be built to end what it had begun");
+                    (self.on_event)(Event::Drained);
+                    return;
+                }
             };
             worker.take_over(unwalked);
             (self.on_event)(Event::Recovered);
         }
     }
 
-    /// Rests, then builds the worker anew; `None` when the node closed the flow meanwhile.
+    /// Rests, then builds the worker anew. A flow that is closed meanwhile is built at once, to end what it had begun;
+    /// `None` if it cannot be.
     async fn rest_and_build(&mut self, mut rest: Duration, backoff: &mut Backoff) -> Option<Worker> {
         loop {
-            if let Ok(control) = tokio::time::timeout(rest, self.control.recv()).await
-                && control != Some(Control::Go)
-            {
-                (self.on_event)(Event::Drained);
-                return None;
-            }
+            let told = tokio::time::timeout(rest, self.control.recv()).await;
+            let closed = matches!(told, Ok(Some(Control::Close) | None));
             match self.build() {
-                Ok(worker) => return Some(worker),
+                Ok(mut worker) => {
+                    if closed {
+                        worker.close();
+                    }
+                    return Some(worker);
+                }
+                Err(_) if closed => return None,
                 Err(what) => {
                     rest = backoff.next(clock::now().moment);
                     (self.on_event)(Event::Crashed { what, rest });

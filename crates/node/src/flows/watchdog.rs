@@ -14,6 +14,10 @@ use crate::clock;
 
 /// How long a version may take to end what it has begun, before it is given up.
 pub(super) const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// How long a version that was replaced may take: its itineraries end on it, also those that wait for a slow world.
+const DRAIN_REPLACED_MAX: Duration = Duration::from_secs(60 * 60);
+/// Replaced versions that may take that long; with more of them the next ones are given up as if they were stopped.
+const DRAIN_REPLACED_COUNT_MAX: usize = 32;
 /// How often the watchdog looks at every flow's thread.
 pub(super) const WATCH_EVERY: Duration = Duration::from_millis(250);
 
@@ -62,7 +66,7 @@ impl FlowHost {
             match next {
                 Ok(next) => {
                     // A failed send means that the thread has ended by itself; its event tells why.
-                    let _ = next.control.send(Control::Go);
+                    let _ = next.control.try_send(Control::Go);
                     slot.running = Some(next);
                     slot.condition = condition(FlowStatus::Running, "", clock::now());
                 }
@@ -81,15 +85,21 @@ impl FlowHost {
         let host = Arc::clone(self);
         host.draining.send_modify(|count| *count += 1);
         tokio::spawn(async move {
-            host.drain(&replaced).await;
+            let few = *host.draining.borrow() <= DRAIN_REPLACED_COUNT_MAX;
+            host.drain_within(&replaced, if few { DRAIN_REPLACED_MAX } else { DRAIN_MAX }).await;
             host.draining.send_modify(|count| *count -= 1);
         });
     }
 
-    /// Waits until a version has ended what it had begun. One that is stuck, or takes too long, is given up.
+    /// Waits until a version that was stopped has ended what it had begun.
     pub(super) async fn drain(&self, running: &Running) {
+        self.drain_within(running, DRAIN_MAX).await;
+    }
+
+    /// Waits until a version has ended what it had begun. One that is stuck, or takes too long, is given up.
+    async fn drain_within(&self, running: &Running, span: Duration) {
         let mut drained = running.drained.subscribe();
-        let deadline = tokio::time::sleep(DRAIN_MAX);
+        let deadline = tokio::time::sleep(span);
         tokio::pin!(deadline);
         loop {
             tokio::select! {
@@ -97,8 +107,8 @@ impl FlowHost {
                 _ = drained.wait_for(|drained| *drained) => return,
                 () = &mut deadline => {
                     running.pulse.cancel();
-                    let seconds = DRAIN_MAX.as_secs();
-                    tracing::warn!(seconds, "a version had not ended what it began and was given up");
+                    let (seconds, waiting) = (span.as_secs(), running.holdings.attachment.waiting());
+                    tracing::error!(seconds, waiting, "a version had not ended what it began and was given up with it");
                     return;
                 }
                 () = tokio::time::sleep(WATCH_EVERY) => {}

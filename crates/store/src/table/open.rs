@@ -1,7 +1,8 @@
 //! Opening the table file: it is made when missing, recovered after a crash, repaired as far as possible when damaged,
 //! and otherwise refused with what to do. It is never deleted or begun anew.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -60,6 +61,9 @@ impl Tables {
         let room = Room::in_folder(path.parent().unwrap_or(path));
         let opened = Self::open_sized(&file, size, room, |builder| builder.create(path))?;
         if size == 0 {
+            // Nobody but the node's user: drafts and stores are in it.
+            std::fs::set_permissions(path, Permissions::from_mode(0o600))
+                .map_err(|source| OpenError::Io { file: file.clone(), source })?;
             sync_folder(path).map_err(|source| OpenError::Io { file, source })?;
         }
         Ok(opened)

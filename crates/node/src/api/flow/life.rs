@@ -1,5 +1,7 @@
 //! Deploying, starting, stopping and removing flows.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
@@ -10,7 +12,7 @@ use super::flow_id;
 use crate::api::body::Body;
 use crate::api::{ApiState, FlowProblem};
 use crate::http::Problem;
-use crate::library::DeployRequest;
+use crate::library::{ChangeError, DeployRequest};
 
 /// What to deploy. No body means the draft, without a note.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -50,11 +52,17 @@ pub(super) async fn deploy(
     api.library.show(&id)?;
     let note = asked.note.chars().take(NOTE_CHARACTERS_MAX).collect();
     let request = DeployRequest { version: asked.version, author: "api".to_owned(), note };
-    // On a task of its own: a caller that goes away must not leave a deployment half done.
-    let library = std::sync::Arc::clone(&api.library);
-    let deployed = tokio::spawn(async move { library.deploy(&id, request).await }).await;
-    let deployed = deployed.map_err(|_| Problem::internal("the deployment broke down; look at the flow's state"))??;
+    let library = Arc::clone(&api.library);
+    let deployed = to_the_end(async move { library.deploy(&id, request).await }).await?;
     Ok(Json(DeployAnswer { version: deployed.version, problems: FlowProblem::list(&deployed.warnings) }))
+}
+
+/// Does the work on a task of its own: a caller that goes away must not leave it half done.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::spawn(work).await;
+    Ok(done.map_err(|_| Problem::internal("the change broke down; look at the flow's state"))??)
 }
 
 /// Longer notes are cut.
@@ -79,7 +87,8 @@ async fn optional_body(request: Request, api: &ApiState) -> Result<DeployAsked, 
     ),
 )]
 pub(super) async fn start(State(api): State<ApiState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    api.library.start(&flow_id(&id)?).await?;
+    let (library, id) = (Arc::clone(&api.library), flow_id(&id)?);
+    to_the_end(async move { library.start(&id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,7 +102,8 @@ pub(super) async fn start(State(api): State<ApiState>, Path(id): Path<String>) -
     ),
 )]
 pub(super) async fn stop(State(api): State<ApiState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    api.library.stop(&flow_id(&id)?).await?;
+    let (library, id) = (Arc::clone(&api.library), flow_id(&id)?);
+    to_the_end(async move { library.stop(&id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,6 +116,7 @@ pub(super) async fn stop(State(api): State<ApiState>, Path(id): Path<String>) ->
     ),
 )]
 pub(super) async fn remove(State(api): State<ApiState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    api.library.remove(&flow_id(&id)?).await?;
+    let (library, id) = (Arc::clone(&api.library), flow_id(&id)?);
+    to_the_end(async move { library.remove(&id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
