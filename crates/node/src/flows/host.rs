@@ -155,33 +155,38 @@ impl FlowHost {
         self.announce(&id);
     }
 
-    /// Stops a flow: takes nothing new, ends what has begun. Returns whether there was one.
-    pub async fn stop(&self, id: &FlowId) -> bool {
+    /// Stops a flow: it takes nothing new from now on. What comes back is to be waited for: it ends when the flow has
+    /// ended what it had begun, which may wait for a slow world, so that nobody else's change should wait for it.
+    pub async fn stop(self: &Arc<Self>, id: &FlowId) -> impl Future<Output = ()> + Send + use<> {
         let changing = self.changing.lock().await;
         let running = {
             let mut flows = self.flows.lock();
-            let Some(slot) = flows.get_mut(id) else { return false };
-            slot.condition = condition(FlowStatus::Stopped, "", clock::now());
-            slot.running.take()
+            flows.get_mut(id).and_then(|slot| {
+                slot.condition = condition(FlowStatus::Stopped, "", clock::now());
+                slot.running.take()
+            })
         };
-        if let Some(running) = running {
-            self.retire(&running);
-            // Nobody else shall wait for what this flow may wait for.
-            drop(changing);
-            self.drain(&running).await;
+        if let Some(running) = &running {
+            self.retire(running);
         }
+        drop(changing);
         self.announce(id);
-        true
+        let host = Arc::clone(self);
+        async move {
+            if let Some(running) = running {
+                host.drain(&running).await;
+            }
+        }
     }
 
-    /// Stops a flow and forgets it, with its stores in memory.
-    pub async fn remove(&self, id: &FlowId) -> bool {
-        let stopped = self.stop(id).await;
+    /// Stops a flow and forgets it, with its stores in memory. What comes back is to be waited for as after a stop.
+    pub async fn remove(self: &Arc<Self>, id: &FlowId) -> impl Future<Output = ()> + Send + use<> {
+        let ending = self.stop(id).await;
         self.flows.lock().remove(id);
         self.parts.stores.forget_flow(id);
         // An empty retained message takes the one before away.
         self.publish_state(id, Vec::new());
-        stopped
+        ending
     }
 
     /// Every flow, by id.

@@ -69,21 +69,27 @@ impl FlowLibrary {
 
     /// Stops a flow, now and after every restart of the node; it ends what it has begun.
     pub(crate) async fn stop(&self, id: &FlowId) -> Result<(), ChangeError> {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         let number = self.deployed_version(id)?;
         // First of all the flow: it may be what fills the disk.
-        self.host.stop(id).await;
+        let ending = self.host.stop(id).await;
+        let marked = self.table.set_marks(id, FlowMarks { deployed: Some(number), running: false }).await;
+        drop(changing);
+        ending.await;
         tracing::info!(flow = id.as_str(), "flow stopped");
-        Ok(self.table.set_marks(id, FlowMarks { deployed: Some(number), running: false }).await?)
+        Ok(marked?)
     }
 
     /// Stops a flow and forgets its draft, its versions and what it kept in memory.
     pub(crate) async fn remove(&self, id: &FlowId) -> Result<(), ChangeError> {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         self.show(id)?;
-        self.host.remove(id).await;
-        self.table.remove(id).await?;
+        let ending = self.host.remove(id).await;
+        let removed = self.table.remove(id).await;
+        drop(changing);
+        ending.await;
         tracing::info!(flow = id.as_str(), "flow removed");
+        removed?;
         Ok(())
     }
 
