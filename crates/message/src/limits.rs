@@ -32,6 +32,8 @@ pub const JSON_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const MQTT_PACKET_BYTES_MAX: usize = 1024 * 1024;
 /// MQTT connections at one time, unless configured: each costs about 10 KB and a file descriptor.
 pub const MQTT_CONNECTIONS_MAX: usize = 10_000;
+/// Log lines a second about clients that break the protocol: a scanner on the network must not fill the disk.
+pub const MQTT_LOG_LINES_PER_SECOND_MAX: u32 = 5;
 /// How long a new connection may take to send its CONNECT.
 pub const MQTT_CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// Unacknowledged QoS 1 and 2 messages that a client may have under way to the node (its Receive Maximum).

@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod flows;
 mod http;
 mod library;
+mod log_limit;
 pub mod mqtt;
 #[cfg(test)]
 mod published;

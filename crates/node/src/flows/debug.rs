@@ -6,6 +6,8 @@ use flow::services::{DebugSink, LogLevel};
 use message::{FlowId, ModuleId, Now, Timestamp, Value, limits};
 use parking_lot::Mutex;
 
+use crate::log_limit::LogLimit;
+
 /// One value that a `debug` module has seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DebugEntry {
@@ -19,8 +21,7 @@ pub struct DebugEntry {
 pub(super) struct DebugRing {
     flow: FlowId,
     ring: Mutex<Ring>,
-    /// Log lines of the current second: a flow that fails on every message must not fill the disk with its log.
-    lines: Mutex<(i64, u32)>,
+    lines: LogLimit,
 }
 
 #[derive(Debug, Default)]
@@ -31,23 +32,12 @@ struct Ring {
 
 impl DebugRing {
     pub(super) fn new(flow: FlowId) -> Self {
-        Self { flow, ring: Mutex::default(), lines: Mutex::default() }
+        Self { flow, ring: Mutex::default(), lines: LogLimit::new(limits::FLOW_LOG_LINES_PER_SECOND_MAX) }
     }
 
     /// The last values, the oldest first.
     pub(super) fn entries(&self) -> Vec<DebugEntry> {
         self.ring.lock().entries.iter().map(|(entry, _)| entry.clone()).collect()
-    }
-
-    /// Counts a log line and says whether it may be written.
-    fn may_log(&self, now: Now) -> bool {
-        let second = now.wall.as_millis() / 1_000;
-        let mut lines = self.lines.lock();
-        if lines.0 != second {
-            *lines = (second, 0);
-        }
-        lines.1 = lines.1.saturating_add(1);
-        lines.1 <= limits::FLOW_LOG_LINES_PER_SECOND_MAX
     }
 }
 
@@ -70,7 +60,7 @@ impl DebugSink for DebugRing {
     }
 
     fn log(&self, now: Now, module: &ModuleId, level: LogLevel, text: &str) {
-        if !self.may_log(now) {
+        if !self.lines.lets_through(now) {
             return;
         }
         let (flow, module) = (self.flow.as_str(), module.as_str());
@@ -101,14 +91,5 @@ mod tests {
         assert_eq!(entries.last().unwrap().value, Value::from(9_999));
         ring.show(now, &module, &Value::from("x".repeat(limits::DEBUG_RING_BYTES_MAX)));
         assert!(ring.entries().last().unwrap().value.to_json().contains("too large"));
-    }
-
-    #[test]
-    fn a_flow_that_complains_on_every_message_is_heard_a_few_times_a_second() {
-        let ring = DebugRing::new(FlowId::parse("f").unwrap());
-        let at = |millis| Now { moment: Moment::default(), wall: Timestamp::from_millis(millis) };
-        let written = (0..1_000).filter(|_| ring.may_log(at(500))).count();
-        assert_eq!(written, limits::FLOW_LOG_LINES_PER_SECOND_MAX as usize);
-        assert!(ring.may_log(at(1_500)));
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use broker::{Claim, Ending, Outgoing, Principal, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
 use message::{Moment, Now};
-use mqtt::{Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
+use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::Mqtt;
 
@@ -177,10 +178,22 @@ impl Client {
                 Event::Subscribe(request) => self.handle_subscribe(now, request),
                 Event::Unsubscribe(request) => self.handle_unsubscribe(request),
                 Event::Closed(closed) => {
+                    self.complain(now, &closed);
                     self.closed = Some(closed);
                     self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
                 }
             }
+        }
+    }
+
+    /// Tells people of a client that broke the protocol: many clients cannot say themselves why they were disconnected.
+    fn complain(&self, now: Now, closed: &Closed) {
+        let CloseCause::Violation(violation) = &closed.cause else { return };
+        let figures = &self.mqtt.figures;
+        figures.violations.fetch_add(1, Ordering::Relaxed);
+        if figures.complaints.0.lets_through(now) {
+            let client = self.connection.client_id().map(message::ClientId::as_str);
+            tracing::warn!(client, reason = %violation.reason(), "a client broke the protocol: {violation}");
         }
     }
 

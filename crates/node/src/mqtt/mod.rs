@@ -22,7 +22,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use broker::{Access, MailboxOptions, Router, Sessions};
+use message::limits;
 use mqtt::Settings;
+
+use crate::log_limit::LogLimit;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -61,4 +64,17 @@ pub struct MqttFigures {
     pub too_large: AtomicU64,
     /// Publishes and subscriptions refused by the access rules.
     pub denied: AtomicU64,
+    /// Connections that ended because the client broke the protocol.
+    pub violations: AtomicU64,
+    complaints: Complaints,
+}
+
+/// Bounds the log lines about clients that break the protocol.
+#[derive(Debug)]
+struct Complaints(LogLimit);
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self(LogLimit::new(limits::MQTT_LOG_LINES_PER_SECOND_MAX))
+    }
 }
