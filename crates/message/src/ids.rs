@@ -122,6 +122,29 @@ impl fmt::Debug for ClientId {
     }
 }
 
+/// Names a place where messages wait durably: a session or a queue. Given by the node's tables, from 1 on, and never
+/// given twice, so that what is left on disk of one that is gone is never taken for another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DestinationId(u64);
+
+impl DestinationId {
+    /// The id with this number, as a table or a log holds it.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, to be written down.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for DestinationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
