@@ -84,6 +84,18 @@ slug! {
     /// Names a key/value store.
     StoreName, "store name"
 }
+slug! {
+    /// Names a queue, as in `$queue/orders`.
+    QueueName, "queue name"
+}
+slug! {
+    /// Names a stream, as in `$stream/telemetry`.
+    StreamName, "stream name"
+}
+slug! {
+    /// Names a durable cursor of a stream, or the group that shares it.
+    ConsumerName, "consumer name"
+}
 
 /// An MQTT client identifier: any UTF-8 text of up to [`limits::CLIENT_ID_BYTES_MAX`] bytes without NUL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ mod topic_filter;
 mod topic_name;
 pub mod value;
 
-pub use ids::{ClientId, DestinationId, FlowId, IdError, ModuleId, StoreName};
+pub use ids::{ClientId, ConsumerName, DestinationId, FlowId, IdError, ModuleId, QueueName, StoreName, StreamName};
 pub use publication::{Publication, PublicationProperties};
 pub use qos::QoS;
 pub use time::{Moment, Now, Timestamp, TimestampError};
