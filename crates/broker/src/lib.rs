@@ -2,7 +2,7 @@
 //! same way, and all it decides follows from what comes in and the time that comes with it.
 //!
 //! - A publisher makes a [`RouteCache`] and calls [`Router::publish`]. The [`Routed`] that it gets says when it may
-//!   acknowledge and go on: `if !routed.is_settled() { routed.await }`.
+//!   acknowledge and go on: `if !routed.is_settled() { routed.await? }`.
 //! - A client claims its [`Session`] with [`Sessions::connect`], sends what [`Session::next_deliveries`] gives,
 //!   reports acknowledgements, and hands the session back with [`Sessions::leave`].
 //! - A flow opens a [`LocalSubscriber`] and drains it; [`switch`] lets one version's subscribers leave and the next
@@ -42,6 +42,7 @@ mod counters;
 mod delivery;
 mod local;
 mod mailbox;
+mod promise;
 mod registry;
 mod retained;
 mod router;
@@ -56,6 +57,7 @@ pub use counters::Figures;
 pub use delivery::{Delivery, DropReason};
 pub use local::{LocalSubscriber, switch};
 pub use mailbox::{MailboxOptions, Overflow, Pressure};
+pub use promise::{Broken, Pending, Promises};
 pub use registry::{Claim, Connect, ConnectError, Connected, Sessions, Superseded};
 pub use retained::{RetainedChange, RetainedJournal};
 pub use router::{RouteCache, Routed, Router, RouterOptions};

@@ -77,10 +77,9 @@ impl Broker for Attachment {
         if routed.is_settled() {
             return Ok(Published::Done);
         }
-        Ok(Published::HoldBack(Box::pin(async move {
-            routed.await;
-            Ok(())
-        })))
+        Ok(Published::HoldBack(Box::pin(
+            async move { routed.await.map_err(|broken| ServiceError(broken.to_string())) },
+        )))
     }
 }
 

@@ -5,17 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::mailbox::Pressure;
+use crate::promise::{Broken, Promises};
 
 /// What became of a published message. An acknowledgement (PUBACK, PUBREC, an HTTP 2xx) depends on this value: it may
-/// leave once the value is settled, which means that every destination has the message and has room for more.
-/// Every destination is in memory today; one that is durable settles when its message is on disk, and nothing changes
-/// for those who wait here.
+/// leave once the value is settled, which means that every durable destination has the message on disk, and every other
+/// one has it and has room for more.
 #[derive(Debug, Default)]
 #[must_use = "the acknowledgement and the next read depend on it"]
 pub struct Routed {
     pub(crate) matched: u32,
     pub(crate) dropped: u32,
     pub(crate) pressure: Pressure,
+    pub(crate) promises: Promises,
 }
 
 impl Routed {
@@ -32,11 +33,29 @@ impl Routed {
 
     /// Whether the message may be acknowledged now.
     pub fn is_settled(&self) -> bool {
+        self.is_released() && self.promises.are_settled()
+    }
+
+    /// Whether the publisher may bring more: nobody's mailbox is full. It need not wait for the disk for that.
+    pub fn is_released(&self) -> bool {
         self.pressure.is_released()
+    }
+
+    /// Once it is settled: why the message must not be acknowledged as taken, if so.
+    pub fn broken(&self) -> Option<Broken> {
+        self.promises.broken()
     }
 
     /// Like [`Routed::is_settled`]; if not, `waker` is called when it is worth asking again.
     pub fn poll_settled(&mut self, waker: &Waker) -> Poll<()> {
+        // Both are asked, so that the waker is called for either.
+        let released = self.pressure.poll_released(waker);
+        let kept = self.promises.poll_settled(waker);
+        if released.is_ready() { kept } else { Poll::Pending }
+    }
+
+    /// Like [`Routed::is_released`]; if not, `waker` is called when it is worth asking again.
+    pub fn poll_released(&mut self, waker: &Waker) -> Poll<()> {
         self.pressure.poll_released(waker)
     }
 
@@ -45,14 +64,15 @@ impl Routed {
         self.matched = self.matched.saturating_add(other.matched);
         self.dropped = self.dropped.saturating_add(other.dropped);
         self.pressure.merge(other.pressure);
+        self.promises.merge(other.promises);
     }
 }
 
 impl Future for Routed {
-    type Output = ();
+    type Output = Result<(), Broken>;
 
-    /// Resolves when the message may be acknowledged.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_settled(context.waker())
+    /// Resolves when the message may be acknowledged, or must be refused.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_settled(context.waker()).map(|()| self.broken().map_or(Ok(()), Err))
     }
 }

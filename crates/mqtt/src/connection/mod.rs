@@ -148,6 +148,7 @@ impl Connection {
             Phase::AwaitingConnect { .. } => true,
             Phase::Open => {
                 self.requests_pending < limits::MQTT_REQUESTS_PENDING_MAX
+                    && !self.publishes.awaits_early_release()
                     && !(self.peer.version == Version::V3_1_1 && self.publishes.pending_are_full())
             }
             Phase::Deciding { .. } | Phase::Closed => false,
@@ -218,7 +219,7 @@ impl Connection {
             Packet::Pubrec(ack) => self.handle_pubrec(&ack),
             Packet::Pubcomp(ack) => self.handle_pubcomp(&ack),
             Packet::Pubrel(ack) => {
-                self.handle_pubrel(&ack);
+                self.handle_pubrel(ack);
                 Ok(())
             }
             Packet::Subscribe(subscribe) => {

@@ -1,7 +1,8 @@
 //! Messages from the client, sections 3.3.4 and 4.3: each is handed on once and acknowledged in the order in which it
 //! came, when the driver says that it is safe.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 
 use message::{Now, Publication, QoS, TopicNameError};
@@ -24,6 +25,10 @@ pub(super) struct Publishes {
     /// The ticket of the first of `pending`; the others follow without a gap.
     first_ticket: u64,
     received: ReceivedIds,
+    /// How many of `pending` are of QoS 2, by their identifier: those must not be released yet.
+    unanswered: BTreeMap<NonZeroU16, usize>,
+    /// A release that came before the PUBREC that it answers. Nothing is read until that has left.
+    early_release: Option<Ack>,
     /// QoS 2 messages of this connection that the client has not released since its PUBREC.
     unreleased: usize,
     aliases: InboundAliases,
@@ -55,6 +60,8 @@ impl Publishes {
             pending: VecDeque::new(),
             first_ticket: 0,
             received: ReceivedIds::new(),
+            unanswered: BTreeMap::new(),
+            early_release: None,
             unreleased: 0,
             aliases: InboundAliases::new(settings.topic_alias_max),
             topics: TopicMemory::default(),
@@ -72,6 +79,12 @@ impl Publishes {
         self.pending.len() >= usize::from(self.receive_max)
     }
 
+    /// Whether a release waits for the PUBREC that it came before.
+    #[inline]
+    pub(super) fn awaits_early_release(&self) -> bool {
+        self.early_release.is_some()
+    }
+
     /// Whether the client has used up its Receive Maximum (section 4.9).
     fn quota_is_used(&self) -> bool {
         self.pending.len() + self.unreleased >= usize::from(self.receive_max)
@@ -79,7 +92,11 @@ impl Publishes {
 
     fn push(&mut self, packet_id: NonZeroU16, answer: Answer) -> PublishTicket {
         let ticket = PublishTicket(self.first_ticket + self.pending.len() as u64);
-        self.pending.push_back(Pending { packet_id, answer });
+        let pending = Pending { packet_id, answer };
+        if pending.is_exactly_once() {
+            *self.unanswered.entry(packet_id).or_default() += 1;
+        }
+        self.pending.push_back(pending);
         ticket
     }
 
@@ -102,7 +119,27 @@ impl Publishes {
     fn pop_answered(&mut self) -> Option<Pending> {
         self.pending.front().filter(|pending| !matches!(pending.answer, Answer::None { .. }))?;
         self.first_ticket += 1;
-        self.pending.pop_front()
+        let pending = self.pending.pop_front()?;
+        if pending.is_exactly_once()
+            && let Entry::Occupied(mut count) = self.unanswered.entry(pending.packet_id)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(pending)
+    }
+
+    /// The release that came too early, once its message has been answered.
+    fn take_due_release(&mut self) -> Option<Ack> {
+        self.early_release.take_if(|ack| !self.unanswered.contains_key(&ack.packet_id))
+    }
+}
+
+impl Pending {
+    fn is_exactly_once(&self) -> bool {
+        matches!(self.answer, Answer::None { qos: QoS::ExactlyOnce } | Answer::Pubrec(_) | Answer::Repeated)
     }
 }
 
@@ -197,6 +234,9 @@ impl Connection {
                 }
             }
         }
+        if let Some(ack) = self.publishes.take_due_release() {
+            self.release(&ack);
+        }
     }
 
     fn send_answer(&mut self, packet: PacketType, packet_id: NonZeroU16, reason: ReasonCode) {
@@ -212,7 +252,17 @@ impl Connection {
         self.send_ack(step, packet_id, reason);
     }
 
-    pub(super) fn handle_pubrel(&mut self, ack: &Ack) {
+    /// A client that releases a message before it was told that it may has only guessed the PUBREC. The release
+    /// counts from when that leaves, so that what the client sees does not depend on who was faster.
+    pub(super) fn handle_pubrel(&mut self, ack: Ack) {
+        if self.publishes.unanswered.contains_key(&ack.packet_id) {
+            self.publishes.early_release = Some(ack);
+        } else {
+            self.release(&ack);
+        }
+    }
+
+    fn release(&mut self, ack: &Ack) {
         let was_received = self.publishes.received.remove(&ack.packet_id);
         let reason = if was_received {
             // A message of an earlier connection was not counted in this one.

@@ -2,7 +2,7 @@
 
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
-use broker::Principal;
+use broker::{Broken, Principal};
 use message::{ClientId, Publication, QoS, TopicName};
 use serde::Deserialize;
 
@@ -32,6 +32,7 @@ pub(super) struct PublishAsked {
     responses(
         (status = 204, description = "Every match has the message."),
         (status = 400, description = "The topic cannot be published to.", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "No room for it on disk or in a destination: nothing was taken.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn publish(
@@ -50,8 +51,15 @@ pub(super) async fn publish(
         let mut routes = api.router.route_cache();
         api.router.publish(publication, None, &mut routes)
     };
-    routed.await;
+    routed.await.map_err(|broken| Problem::new(status(broken), broken))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn status(broken: Broken) -> StatusCode {
+    match broken {
+        Broken::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+        Broken::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// The name under which access rules know those who publish here.

@@ -98,7 +98,7 @@ impl Publisher {
             now
         });
         let routed = router.publish(publication, None, &mut self.routes);
-        if now.since(since) >= WAKES_HELD_FOR_MAX || !routed.is_settled() {
+        if now.since(since) >= WAKES_HELD_FOR_MAX || !routed.is_released() {
             self.end_batch();
         }
         routed
@@ -142,7 +142,7 @@ impl Broker for Attachment {
 
     fn publish(&self, now: Now, publication: Publication) -> Result<Published, ServiceError> {
         let routed = self.publisher.lock().publish(&self.router, now.moment, publication);
-        if routed.is_settled() {
+        if routed.is_released() {
             return Ok(Published::Done);
         }
         let answer: Answer<Result<(), ServiceError>> = Box::pin(async move {

@@ -33,6 +33,8 @@ pub struct Client {
     pub(super) routes: RouteCache,
     /// Messages that were routed and may not be acknowledged yet, in the order in which they came.
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
+    /// One of them went into a mailbox that is full: until that has drained, nothing more is read.
+    pub(super) is_pressed: bool,
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
@@ -51,6 +53,7 @@ impl Client {
             principal: Principal::Node,
             routes: mqtt.router.route_cache(),
             unsettled: VecDeque::new(),
+            is_pressed: false,
             outgoing: Vec::new(),
             takes_no_more: false,
             closed: None,
@@ -75,7 +78,7 @@ impl Client {
 
     /// Whether more bytes can be handed in. While not, the transport need not be read: the client feels that.
     pub fn wants_bytes(&self) -> bool {
-        self.connection.wants_bytes() && self.claim.is_none() && self.unsettled.is_empty()
+        self.connection.wants_bytes() && self.claim.is_none() && !self.is_pressed
     }
 
     /// Goes on with what waits for the broker, and writes what the session has for the client.
@@ -201,11 +204,18 @@ impl Client {
     fn poll_unsettled(&mut self, waker: &Waker) {
         while let Some((routed, _)) = self.unsettled.front_mut() {
             if routed.poll_settled(waker) == Poll::Pending {
-                return;
+                break;
             }
             if let Some((routed, Some(ticket))) = self.unsettled.pop_front() {
                 self.connection.handle_published(ticket, super::publishes::reason(&routed));
             }
+        }
+        if self.is_pressed {
+            let mut pressed = false;
+            for (routed, _) in &mut self.unsettled {
+                pressed |= routed.poll_released(waker).is_pending();
+            }
+            self.is_pressed = pressed;
         }
     }
 }

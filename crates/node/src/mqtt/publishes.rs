@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use broker::Routed;
+use broker::{Broken, Routed};
 use message::{Now, Publication};
 use mqtt::{PublishTicket, ReasonCode, Version};
 
@@ -18,7 +18,11 @@ impl Client {
         }
         let origin = self.session.as_ref().map(broker::Session::subscriber);
         let routed = self.mqtt.router.publish(publication, origin, &mut self.routes);
-        if !routed.is_settled() || !self.unsettled.is_empty() {
+        // Nobody is told of a QoS 0 message: it is waited for only where it fills a mailbox.
+        let pressed = !routed.is_released();
+        let waits = pressed || ticket.is_some() && (!routed.is_settled() || !self.unsettled.is_empty());
+        if waits {
+            self.is_pressed |= pressed;
             self.unsettled.push_back((routed, ticket));
         } else if let Some(ticket) = ticket {
             self.connection.handle_published(ticket, reason(&routed));
@@ -40,5 +44,10 @@ impl Client {
 
 /// What the acknowledgement of a routed message says.
 pub(super) fn reason(routed: &Routed) -> ReasonCode {
-    if routed.matched() == 0 { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
+    match routed.broken() {
+        Some(Broken::NoRoom) => ReasonCode::QuotaExceeded,
+        Some(Broken::Failed) => ReasonCode::ImplementationSpecificError,
+        None if routed.matched() == 0 => ReasonCode::NoMatchingSubscribers,
+        None => ReasonCode::Success,
+    }
 }

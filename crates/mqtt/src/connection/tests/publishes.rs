@@ -76,6 +76,25 @@ fn an_acknowledgement_waits_for_the_driver() {
 }
 
 #[test]
+fn a_release_before_its_message_is_answered_waits_and_so_does_what_follows() {
+    for version in VERSIONS {
+        let mut pair = Pair::open(version);
+        send_publish(&mut pair, "a", QoS::ExactlyOnce, 7);
+        pair.send(&pubrel(7));
+        send_publish(&mut pair, "b", QoS::ExactlyOnce, 7);
+        let first = ticket(&mut pair);
+        assert!(pair.event().is_none(), "the identifier is not free yet");
+        assert_eq!(pair.received(), []);
+        pair.connection.handle_published(first, ReasonCode::Success);
+        pair.read();
+        assert_eq!(pair.received(), [pubrec(7), pubcomp(7, ReasonCode::Success)]);
+        let second = ticket(&mut pair);
+        pair.connection.handle_published(second, ReasonCode::Success);
+        assert_eq!(pair.received(), [pubrec(7)]);
+    }
+}
+
+#[test]
 fn acknowledgements_leave_in_the_order_of_the_messages() {
     let mut pair = Pair::open(Version::V5);
     send_publish(&mut pair, "a", QoS::AtLeastOnce, 3);
