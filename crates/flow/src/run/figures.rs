@@ -45,9 +45,10 @@ pub struct ModuleFigures {
 impl ModuleFigures {
     /// Counts an error and keeps its words.
     pub fn record_error(&self, what: &str) {
+        // The words first: who sees the count shall find them.
+        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(what.chars().take(500).collect());
         add(&self.errors, 1);
-        let mut last = self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *last = Some(what.chars().take(500).collect());
     }
 
     /// The last error in words.

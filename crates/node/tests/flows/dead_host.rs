@@ -68,6 +68,7 @@ fn a_flow_that_waits_for_a_dead_host_can_be_changed_and_nobody_waits_for_that() 
         let stuck = "const a = []; a.length = 4e9; a.reverse();";
         node.deploy("stuck", &script_flow("stuck", "stuck/in", stuck, "stuck/out"));
         publish(&node, "stuck/in", "1");
+        node.await_flow("stuck", "has begun", |state| state["figures"]["begun"] == 1);
         node.post("/flows/upload/stop");
         let told = states.payloads("$SYS/headwater/flows/stuck/state");
         assert!(told.iter().any(|state| state.contains("restarting")), "{told:?}");

@@ -1,6 +1,6 @@
 //! SIGTERM: the node takes nothing new, ends what it has accepted, and only then goes.
 
-use crate::flow_text::{chain, publish as publish_step, script, script_flow, subscribe};
+use crate::flow_text::{chain, publish as publish_step, script, script_flow, subscribe, with_time};
 use crate::mosquitto::{Publisher, Subscriber};
 use crate::node::Node;
 
@@ -9,7 +9,7 @@ fn messages_accepted_before_sigterm_are_published_by_their_flow_before_the_node_
     let mut node = Node::start();
     // Slow enough that most of the messages wait when the signal comes.
     let slow = "const end = Date.now() + 3; while (Date.now() < end);";
-    node.deploy("slow", &script_flow("slow", "slow/in", slow, "slow/half"));
+    node.deploy("slow", &with_time(&script_flow("slow", "slow/in", slow, "slow/half")));
     node.deploy("next", &script_flow("next", "slow/half", "", "slow/out"));
     let subscriber = Subscriber::start(&node, &["slow/out"]);
     let mut publisher = Publisher::start(&node, "slow/in");
@@ -45,7 +45,7 @@ fn a_caller_who_waits_gets_its_answer_before_the_node_ends() {
         &slow,
         "{ type = 'http-response' }",
     ];
-    node.deploy("slow", &chain("slow", &steps));
+    node.deploy("slow", &with_time(&chain("slow", &steps)));
     let url = node.endpoint("/slow");
     let answer = std::thread::scope(|scope| {
         let asking = scope.spawn(|| crate::curl::curl(&[&url], None));

@@ -5,6 +5,12 @@ pub(crate) fn script_flow(id: &str, input: &str, code: &str, output: &str) -> St
     chain(id, &[&subscribe(input), &script(code), &publish(output)])
 }
 
+/// The flow with so much time for each run of its scripts that a machine with other work does not end one that comes to
+/// its end by itself.
+pub(crate) fn with_time(text: &str) -> String {
+    text.replacen("[modules]", "options.script.time_max_ms = 60000\n[modules]", 1)
+}
+
 /// Modules with type and settings, joined one after another as `s0`, `s1` and so on.
 pub(crate) fn chain(id: &str, steps: &[&str]) -> String {
     let mut text = format!("id = \"{id}\"\n[modules]\n");

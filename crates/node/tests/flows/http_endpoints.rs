@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::curl::{Answer, curl};
-use crate::flow_text::{chain, script};
+use crate::flow_text::{chain, script, with_time};
 use crate::node::Node;
 
 fn listener(settings: &str) -> String {
@@ -105,7 +105,7 @@ fn a_flow_that_is_full_says_when_to_come_again() {
     let node = Node::start();
     let busy = script("const end = Date.now() + 300; while (Date.now() < end);");
     let text = chain("busy", &[&listener("path = '/busy', waiting_max = 1"), &busy]);
-    node.deploy("busy", &text.replace("[modules]", "options.queue.max = 1\n[modules]"));
+    node.deploy("busy", &with_time(&text.replace("[modules]", "options.queue.max = 1\n[modules]")));
     let parallel = ["--parallel", "--parallel-immediate", "--parallel-max", "20", "--no-progress-meter"];
     let output = std::process::Command::new("curl")
         .args(parallel)

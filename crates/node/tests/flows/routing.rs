@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::flow_text::{chain, publish as publish_step, script, subscribe};
 use crate::mosquitto::{Subscriber, publish};
 use crate::node::Node;
+use crate::patience::eventually;
 
 #[test]
 fn every_connection_whose_condition_is_true_is_taken_and_variables_belong_to_one_itinerary() {
@@ -83,11 +84,12 @@ fn what_fails_goes_on_by_the_error_port_or_with_the_failure_in_the_message() {
         node.deploy("failing", &text(arrow));
         let before = node.shown("failing").len();
         publish(&node, "failing/in", "1");
-        let state = node
-            .await_flow("failing", "has shown the failure", |state| state["figures"]["modules"][2]["messages_in"] == 1);
-        let seen = node.shown("failing").swap_remove(before);
+        let seen = eventually("the failure in the debug panel", || node.shown("failing").into_iter().nth(before));
         assert_eq!((&seen["success"], &seen["module"]), (&json!(false), &json!("work")), "{arrow}");
         assert!(seen["message"].as_str().unwrap().contains("no such machine"), "{arrow}: {seen}");
+        // It ends a moment after it was shown.
+        let state =
+            node.await_flow("failing", "has counted", |state| state["figures"]["failed"].as_u64() >= Some(failed));
         assert_eq!(
             (&state["figures"]["failed"], &state["figures"]["modules"][1]["errors"]),
             (&json!(failed), &json!(1))
