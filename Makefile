@@ -14,12 +14,12 @@ NODE_RED := benches/node-red
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test bench soak fmt lint doc needs fmt-check deny doctest nextest
+.PHONY: help run test bench soak fmt lint doc build-needs needs fmt-check deny doctest nextest
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Start a node with a simulated machine and the flow that watches it.
+run: build-needs ## Start a node with a simulated machine and the flow that watches it.
 	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples/simulated-machine
 
 test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
@@ -44,6 +44,9 @@ lint: ## Clippy and shellcheck, warnings refused.
 
 doc: ## Build the documentation of all crates.
 	cargo doc --workspace --no-deps
+
+build-needs:
+	scripts/install-build-needs.sh
 
 needs:
 	scripts/install-test-needs.sh

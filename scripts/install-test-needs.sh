@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs besides Rust: Debian packages and cargo tools. Quick when all is there.
 set -euo pipefail
+# shellcheck source=scripts/debian-packages.sh
+. "$(dirname "$0")/debian-packages.sh"
 
-# Debian packages, each with what it is for.
-packages=(
-  build-essential   # C parts: SQLite, zstd, QuickJS
+# Debian packages besides those of the build, each with what it is for.
+test_packages=(
   curl              # an independent HTTP client
   mosquitto         # an independent broker, beside which ours is tested
   mosquitto-clients # independent MQTT clients
@@ -19,37 +20,11 @@ cargo_tools=(
   "cargo-deny 0.20.2"
 )
 
-is_installed() {
-  [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
-}
-
-install_packages() {
-  local missing=() package as_root=()
-  for package in "${packages[@]}"; do
-    is_installed "$package" || missing+=("$package")
-  done
-  if ((${#missing[@]} == 0)); then return; fi
-
-  if ((EUID != 0)); then as_root=(sudo); fi
-  if ! can_be_root; then
-    echo "These packages are missing: ${missing[*]}" >&2
-    echo "Install them once as root, then try again:  apt-get install ${missing[*]}" >&2
-    exit 1
-  fi
-  echo "Installing: ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-
-  # Debian starts a broker that it installs, on the port that a node listens on. The tests start their own elsewhere.
-  if [[ " ${missing[*]} " == *" mosquitto "* && -d /run/systemd/system ]]; then
-    echo "Stopping the service mosquitto, so that port 1883 is free. Undo: systemctl enable --now mosquitto"
-    "${as_root[@]}" systemctl disable --now mosquitto
-  fi
-}
-
-# Root, or sudo that asks for nothing, or sudo with a person at the terminal to answer it.
-can_be_root() {
-  ((EUID == 0)) || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }
+# Debian starts a broker that it installs, on the port that a node listens on. The tests start their own elsewhere.
+stop_service_mosquitto() {
+  if [[ ! -d /run/systemd/system ]]; then return; fi
+  echo "Stopping the service mosquitto, so that port 1883 is free. Undo: systemctl enable --now mosquitto"
+  as_root systemctl disable --now mosquitto
 }
 
 install_cargo_tools() {
@@ -65,9 +40,7 @@ install_cargo_tools() {
   done
 }
 
-if ! command -v dpkg-query >/dev/null; then
-  echo "This is not Debian: see to it that these are there by yourself: ${packages[*]}" >&2
-else
-  install_packages
-fi
+new_mosquitto=$(missing_packages mosquitto)
+install_packages "${build_packages[@]}" "${test_packages[@]}"
+if [[ -n $new_mosquitto && -z $(missing_packages mosquitto) ]]; then stop_service_mosquitto; fi
 install_cargo_tools
