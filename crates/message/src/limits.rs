@@ -225,6 +225,12 @@ pub const TABLE_WRITES_WAITING_MAX: usize = 65_536;
 pub const TABLE_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 /// Writes that one commit holds: bounds what a crash may lose before it is acknowledged, and the memory of a commit.
 pub const TABLE_GROUP_WRITES_MAX: usize = 4_096;
+/// Bytes of retained messages that one commit holds, but for one message more: others do not wait long behind it.
+pub const TABLE_GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How often writes that found the disk full are tried again.
+pub const TABLE_ROOM_RETRY: Duration = Duration::from_secs(1);
+/// Ids of durable destinations that are reserved on disk at once: a burst of new sessions waits for few commits.
+pub const DESTINATION_IDS_RESERVED: u64 = 4_096;
 /// How long a commit waits for the other writers of the last one: less than a sync of a good disk takes.
 pub const TABLE_GROUP_WAIT: Duration = Duration::from_millis(2);
 /// A table file up to this size is checked page by page whenever it is opened: takes about 0.1 s.

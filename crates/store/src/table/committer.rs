@@ -13,6 +13,7 @@ use message::limits;
 use parking_lot::{Condvar, Mutex};
 use redb::{Database, ReadableDatabase as _};
 
+use super::figures::Counters;
 use super::room::Room;
 use super::schema::{Snapshot, Transaction};
 use super::written::{Promise, WriteError, Written, write_pair};
@@ -39,21 +40,36 @@ pub(super) struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     poison: OnceLock<String>,
+    pub(super) counters: Counters,
 }
 
 #[derive(Default)]
 struct Queue {
     writes: VecDeque<Box<dyn Write>>,
     bytes: usize,
+    /// Writes that found no room on the disk and are tried again.
+    refused: Vec<Box<dyn Write>>,
     closed: bool,
 }
 
-/// One write with its promise, without its types.
-trait Write: Send {
+/// One write with its promise, without its types. Its methods are called in this order, each once.
+pub(super) trait Write: Send {
+    /// About what it holds in memory while it waits.
+    fn bytes_waiting(&self) -> usize;
+    /// Decides what is written and says about how many bytes that are.
+    fn close(&mut self) -> usize;
     fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), redb::Error>;
     /// Tells the writer: what `apply` gave, or why the group failed.
-    fn tell(self: Box<Self>, group: Result<(), WriteError>);
-    fn bytes(&self) -> usize;
+    fn tell(self: Box<Self>, group: Result<(), WriteError>) -> Afterwards;
+}
+
+/// What is to be done about a write whose group is done.
+pub(super) enum Afterwards {
+    Nothing,
+    /// There is more to write already.
+    Again(Box<dyn Write>),
+    /// It is worth another try once there is room on the disk.
+    OnceThereIsRoom(Box<dyn Write>),
 }
 
 struct Job<T, F> {
@@ -68,6 +84,14 @@ where
     T: Send,
     F: FnOnce(&mut Transaction<'_>) -> Result<T, ApplyError> + Send,
 {
+    fn bytes_waiting(&self) -> usize {
+        self.bytes
+    }
+
+    fn close(&mut self) -> usize {
+        self.bytes
+    }
+
     fn apply(&mut self, transaction: &mut Transaction<'_>) -> Result<(), redb::Error> {
         let Some(apply) = self.apply.take() else { return Ok(()) };
         self.result = Some(match apply(transaction) {
@@ -78,13 +102,10 @@ where
         Ok(())
     }
 
-    fn tell(self: Box<Self>, group: Result<(), WriteError>) {
+    fn tell(self: Box<Self>, group: Result<(), WriteError>) -> Afterwards {
         let applied = self.result.unwrap_or_else(|| Err(WriteError::Refused("the write was not tried".to_owned())));
         self.promise.resolve(group.and(applied));
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes
+        Afterwards::Nothing
     }
 }
 
@@ -107,11 +128,28 @@ impl Shared {
             return Written::refused(WriteError::Full { file: self.file.clone(), waiting });
         }
         let (promise, written) = write_pair();
-        queue.bytes += bytes;
-        queue.writes.push_back(Box::new(Job { apply: Some(apply), result: None, promise, bytes }));
+        queue.push(Box::new(Job { apply: Some(apply), result: None, promise, bytes }));
         drop(queue);
         self.arrived.notify_one();
         written
+    }
+
+    /// Hands over a write that bounds by itself what waits. Fails when the file is closed.
+    pub(super) fn push(&self, write: Box<dyn Write>) -> Result<(), WriteError> {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(self.closed());
+        }
+        queue.push(write);
+        drop(queue);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Writes that wait for the disk, and the bytes that they hold.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.writes.len(), queue.bytes)
     }
 
     /// The error that every write gets once one has failed.
@@ -127,7 +165,15 @@ impl Shared {
     /// `before` is the size of the last group: as many writers are likely to come again, and worth a short wait.
     fn next_group(&self, before: usize) -> Option<Vec<Box<dyn Write>>> {
         let mut queue = self.queue.lock();
-        self.arrived.wait_while(&mut queue, |queue| queue.writes.is_empty() && !queue.closed);
+        let idle = |queue: &mut Queue| queue.writes.is_empty() && !queue.closed;
+        if queue.refused.is_empty() {
+            self.arrived.wait_while(&mut queue, idle);
+        } else {
+            // Whether the time ran out or a write came: all are tried.
+            let _ = self.arrived.wait_while_for(&mut queue, idle, limits::TABLE_ROOM_RETRY);
+            let refused = std::mem::take(&mut queue.refused);
+            refused.into_iter().for_each(|write| queue.push(write));
+        }
         if !queue.closed && queue.writes.len() < before {
             let short = |queue: &mut Queue| queue.writes.len() < before && !queue.closed;
             // Whether the time ran out or all came makes no difference.
@@ -138,8 +184,25 @@ impl Shared {
         }
         let size = queue.writes.len().min(limits::TABLE_GROUP_WRITES_MAX);
         let group: Vec<_> = queue.writes.drain(..size).collect();
-        queue.bytes = queue.bytes.saturating_sub(group.iter().map(|write| write.bytes()).sum());
+        queue.bytes = queue.bytes.saturating_sub(group.iter().map(|write| write.bytes_waiting()).sum());
         Some(group)
+    }
+
+    /// Keeps a write of the last group that goes on. At the end, what found no room is given up.
+    fn go_on(&self, afterwards: Afterwards) {
+        let mut queue = self.queue.lock();
+        match afterwards {
+            Afterwards::Again(write) => queue.push(write),
+            Afterwards::OnceThereIsRoom(write) if !queue.closed => queue.refused.push(write),
+            Afterwards::OnceThereIsRoom(_) | Afterwards::Nothing => {}
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, write: Box<dyn Write>) {
+        self.bytes += write.bytes_waiting();
+        self.writes.push_back(write);
     }
 }
 
@@ -164,6 +227,7 @@ impl Committer {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             poison: OnceLock::new(),
+            counters: Counters::default(),
         });
         let own = Arc::clone(&shared);
         let thread =
@@ -187,14 +251,15 @@ fn run(shared: &Shared, room: &Room, database: Database) {
     let mut before = 0;
     while let Some(mut group) = shared.next_group(before) {
         before = group.len();
-        let bytes = group.iter().map(|write| write.bytes()).sum();
+        let bytes = group.iter_mut().map(|write| write.close()).sum();
         let result = match (shared.poisoned(), room.lacking(bytes)) {
             (Some(error), _) => Err(error),
             (None, Some(left_bytes)) => Err(WriteError::NoRoom { file: shared.file.clone(), left_bytes }),
             (None, None) => commit(shared, &database, &mut group),
         };
+        shared.counters.count(&result, group.len(), bytes);
         for write in group {
-            write.tell(result.clone());
+            shared.go_on(write.tell(result.clone()));
         }
     }
     // A damaged file may make the library panic when it is closed, too.

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use message::limits;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError, TableError};
 
 use super::Tables;
 use super::committer::Committer;
 use super::meta;
+use super::read::ReadTable;
 use super::record::{RecordError, RecordReader};
 use super::room::Room;
-use super::schema::{FORMAT, FORMAT_KEY, Snapshot, Transaction};
+use super::schema::{FORMAT, FORMAT_KEY, META, Snapshot, Transaction};
 
 /// In what condition the file was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Tables {
         Self::open_sized(file, size, Room::new(|| None), |builder| builder.create_with_backend(backend))
     }
 
-    fn open_sized(
+    pub(super) fn open_sized(
         file: &str,
         size: u64,
         room: Room,
@@ -87,7 +88,7 @@ impl Tables {
             Ok(Ok((database, snapshot, condition))) => {
                 let committer = Committer::start(file.to_owned(), room, database, snapshot)
                     .map_err(|source| OpenError::Io { file: file.to_owned(), source })?;
-                return Ok((Self { committer: Arc::new(committer) }, condition));
+                return Ok((Self::new(committer), condition));
             }
             Ok(Err(fault)) => fault,
             Err(_) => Fault::Damaged("its structure is broken".to_owned()),
@@ -166,23 +167,27 @@ fn open_checked(
     } else {
         Condition::Closed
     };
-    if condition == Condition::New {
-        make_tables(&database)?;
-    }
-    let snapshot = Snapshot::open(&database.begin_read().map_err(redb::Error::from)?);
-    let snapshot = match snapshot {
-        Ok(snapshot) => snapshot,
-        // The node was killed before the tables were made.
-        Err(redb::Error::TableDoesNotExist(_)) if condition == Condition::Recovered => {
+    let read = || database.begin_read().map_err(redb::Error::from);
+    match read()?.open_table(META) {
+        Ok(meta) => check_format(&meta)?,
+        // The node may have been killed before the tables were made.
+        Err(TableError::TableDoesNotExist(_)) if matches!(condition, Condition::New | Condition::Recovered) => {
             make_tables(&database)?;
-            Snapshot::open(&database.begin_read().map_err(redb::Error::from)?)?
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(redb::Error::from(error).into()),
+    }
+    let snapshot = match Snapshot::open(&read()?) {
+        // The file is of a version that did not have all of the tables.
+        Err(redb::Error::TableDoesNotExist(_)) => {
+            make_tables(&database)?;
+            Snapshot::open(&read()?)?
+        }
+        opened => opened?,
     };
-    check_format(&snapshot)?;
     Ok((database, snapshot, condition))
 }
 
+/// Makes the tables that are missing, and says the format.
 fn make_tables(database: &Database) -> Result<(), Fault> {
     let make = || -> Result<(), redb::Error> {
         let transaction = database.begin_write()?;
@@ -195,9 +200,9 @@ fn make_tables(database: &Database) -> Result<(), Fault> {
     Ok(make()?)
 }
 
-fn check_format(snapshot: &Snapshot) -> Result<(), Fault> {
+fn check_format(meta: &ReadTable) -> Result<(), Fault> {
     let stored = |error: StorageError| Fault::from(redb::Error::from(error));
-    let Some(record) = snapshot.meta.get(FORMAT_KEY.as_bytes()).map_err(stored)? else {
+    let Some(record) = meta.get(FORMAT_KEY.as_bytes()).map_err(stored)? else {
         return Err(Fault::Damaged("it does not say its format".to_owned()));
     };
     let mut reader = RecordReader::open(FORMAT_KEY.as_bytes(), record.value())?;

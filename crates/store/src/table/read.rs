@@ -1,9 +1,10 @@
 //! Reading from the last commit: errors, and the place where a damaged file's panics end.
 
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use redb::StorageError;
+use redb::{ReadOnlyTable, StorageError};
 
 use super::committer::Shared;
 use super::record::RecordError;
@@ -43,6 +44,64 @@ impl Shared {
         }
     }
 }
+
+/// What reading many records came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "damaged records are lost, and a person should know"]
+pub struct Scan {
+    /// Records that were read.
+    pub records: u64,
+    /// Records that are damaged and were passed over.
+    pub damaged: u64,
+}
+
+/// A table whose keys and records are bytes, as one commit left it.
+pub(super) type ReadTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl Shared {
+    /// Hands the records from `first` up to `end`, or to the last one, to `take`, one after another: memory does not
+    /// grow with their number. A record that `take` cannot read is passed over. `at` names what is read, for errors.
+    pub(super) fn scan(
+        &self,
+        at: &str,
+        table: impl FnOnce(&Snapshot) -> &ReadTable,
+        (first, end): (&[u8], Option<&[u8]>),
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<(), RecordError>,
+    ) -> Result<Scan, ReadError> {
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        self.read(
+            || at.to_owned(),
+            |snapshot| {
+                let mut scan = Scan::default();
+                for entry in table(snapshot).range::<&[u8]>((Bound::Included(first), end))? {
+                    let (key, record) = entry?;
+                    match take(key.value(), record.value()) {
+                        Ok(()) => scan.records += 1,
+                        Err(_) => scan.damaged += 1,
+                    }
+                }
+                Ok(scan)
+            },
+        )
+    }
+
+    /// Reads one record of a table; `None` when there is none under `key`.
+    pub(super) fn get<T>(
+        &self,
+        at: impl Fn() -> String,
+        table: impl FnOnce(&Snapshot) -> &ReadTable,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, ReadError> {
+        self.read(at, |snapshot| match table(snapshot).get(key)? {
+            Some(record) => Ok(Some(decode(record.value())?)),
+            None => Ok(None),
+        })
+    }
+}
+
+/// All records of a table.
+pub(super) const ALL: (&[u8], Option<&[u8]>) = (b"", None);
 
 /// What goes wrong while reading, before it is told with the file and the place.
 #[derive(Debug)]

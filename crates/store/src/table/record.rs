@@ -7,6 +7,8 @@
 //! ```
 //! redb checks its pages only when a file is repaired: the check here makes every read safe against a rotten disk.
 
+use std::time::Duration;
+
 /// The layout above. A record with another version is refused.
 pub(super) const RECORD_VERSION: u8 = 1;
 
@@ -66,6 +68,12 @@ impl RecordWriter {
 
     pub(super) fn text(&mut self, value: &str) {
         self.bytes(value.as_bytes());
+    }
+
+    /// LEB128: none as 0, a span as its microseconds and one more.
+    pub(super) fn span(&mut self, span: Option<Duration>) {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+        self.varint(span.map_or(0, micros));
     }
 
     /// The record, to be stored under `key`.
@@ -146,6 +154,19 @@ impl<'a> RecordReader<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| RecordError::Content("a text that is not UTF-8"))
     }
 
+    pub(super) fn span(&mut self) -> Result<Option<Duration>, RecordError> {
+        Ok(self.varint()?.checked_sub(1).map(Duration::from_micros))
+    }
+
+    /// Reads a byte that is 0 or 1.
+    pub(super) fn flag(&mut self) -> Result<bool, RecordError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(RecordError::Content("a flag that is neither set nor clear")),
+        }
+    }
+
     /// Says that all fields were read.
     pub(super) fn end(self) -> Result<(), RecordError> {
         if self.rest.is_empty() { Ok(()) } else { Err(RecordError::Content("more fields than this program knows")) }
@@ -166,7 +187,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_are_read_as_they_were_written(a: u64, b: i64, c: i64, d: u8, text: String, bytes: Vec<u8>) {
+        fn fields_are_read_as_they_were_written(
+            a: u64, b: i64, c: i64, d: u8, text: String, bytes: Vec<u8>, micros: Option<u32>, flag: bool,
+        ) {
+            let span = micros.map(|micros| Duration::from_micros(micros.into()));
             let mut writer = RecordWriter::new();
             writer.varint(a);
             writer.signed(b);
@@ -174,6 +198,8 @@ mod tests {
             writer.u8(d);
             writer.text(&text);
             writer.bytes(&bytes);
+            writer.span(span);
+            writer.u8(u8::from(flag));
             let record = writer.finish(b"key");
             let mut reader = RecordReader::open(b"key", &record).unwrap();
             prop_assert_eq!(reader.varint(), Ok(a));
@@ -182,6 +208,8 @@ mod tests {
             prop_assert_eq!(reader.u8(), Ok(d));
             prop_assert_eq!(reader.text(), Ok(&*text));
             prop_assert_eq!(reader.bytes(), Ok(&*bytes));
+            prop_assert_eq!(reader.span(), Ok(span));
+            prop_assert_eq!(reader.flag(), Ok(flag));
             prop_assert_eq!(reader.end(), Ok(()));
         }
 

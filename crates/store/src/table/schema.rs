@@ -7,9 +7,15 @@
 //! | `keys` | store name, NUL, key | see `key_value.rs` |
 //! | `expiries` | microseconds since the epoch (8 bytes, big endian, sign bit flipped), then the key in `keys` | nothing |
 //! | `stores` | store name | see `key_value.rs` |
-//! | `flow_drafts` | flow id | see `flows/` |
-//! | `flow_versions` | flow id, NUL, version (8 bytes, big endian) | see `flows/` |
-//! | `flow_marks` | flow id | see `flows/` |
+//! | `sessions` | client id | see `sessions.rs` |
+//! | `subscriptions` | client id, NUL, topic filter | see `subscriptions.rs` |
+//! | `retained` | topic | see `retained/` |
+//! | `queues` | queue name | see `queues.rs` |
+//! | `streams` | stream name | see `streams.rs` |
+//! | `consumers` | stream name, NUL, consumer name | see `consumers.rs` |
+//! | `flow_drafts` | flow id | see `flows.rs` |
+//! | `flow_versions` | flow id, NUL, version (8 bytes, big endian) | see `flows.rs` |
+//! | `flow_marks` | flow id | see `flows.rs` |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,10 +31,16 @@ pub(super) const FORMAT_KEY: &str = "format";
 
 type Bytes = &'static [u8];
 
-const META: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("meta");
 const KEYS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("keys");
 const EXPIRIES: TableDefinition<'_, Bytes, ()> = TableDefinition::new("expiries");
 const STORES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("stores");
+const SESSIONS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("sessions");
+const SUBSCRIPTIONS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("subscriptions");
+const RETAINED: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("retained");
+const QUEUES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("queues");
+const STREAMS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("streams");
+const CONSUMERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("consumers");
 const FLOW_DRAFTS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_drafts");
 const FLOW_VERSIONS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_versions");
 const FLOW_MARKS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_marks");
@@ -38,6 +50,12 @@ pub(super) struct Snapshot {
     pub(super) meta: ReadOnlyTable<Bytes, Bytes>,
     pub(super) keys: ReadOnlyTable<Bytes, Bytes>,
     pub(super) stores: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) sessions: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) subscriptions: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) retained: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) queues: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) streams: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) consumers: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_drafts: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_versions: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_marks: ReadOnlyTable<Bytes, Bytes>,
@@ -49,6 +67,12 @@ impl Snapshot {
             meta: transaction.open_table(META)?,
             keys: transaction.open_table(KEYS)?,
             stores: transaction.open_table(STORES)?,
+            sessions: transaction.open_table(SESSIONS)?,
+            subscriptions: transaction.open_table(SUBSCRIPTIONS)?,
+            retained: transaction.open_table(RETAINED)?,
+            queues: transaction.open_table(QUEUES)?,
+            streams: transaction.open_table(STREAMS)?,
+            consumers: transaction.open_table(CONSUMERS)?,
             flow_drafts: transaction.open_table(FLOW_DRAFTS)?,
             flow_versions: transaction.open_table(FLOW_VERSIONS)?,
             flow_marks: transaction.open_table(FLOW_MARKS)?,
@@ -68,6 +92,12 @@ pub(super) struct Transaction<'t> {
     pub(super) keys: Table<'t, Bytes, Bytes>,
     pub(super) expiries: Table<'t, Bytes, ()>,
     pub(super) stores: Table<'t, Bytes, Bytes>,
+    pub(super) sessions: Table<'t, Bytes, Bytes>,
+    pub(super) subscriptions: Table<'t, Bytes, Bytes>,
+    pub(super) retained: Table<'t, Bytes, Bytes>,
+    pub(super) queues: Table<'t, Bytes, Bytes>,
+    pub(super) streams: Table<'t, Bytes, Bytes>,
+    pub(super) consumers: Table<'t, Bytes, Bytes>,
     pub(super) flow_drafts: Table<'t, Bytes, Bytes>,
     pub(super) flow_versions: Table<'t, Bytes, Bytes>,
     pub(super) flow_marks: Table<'t, Bytes, Bytes>,
@@ -82,6 +112,12 @@ impl<'t> Transaction<'t> {
             keys: transaction.open_table(KEYS)?,
             expiries: transaction.open_table(EXPIRIES)?,
             stores: transaction.open_table(STORES)?,
+            sessions: transaction.open_table(SESSIONS)?,
+            subscriptions: transaction.open_table(SUBSCRIPTIONS)?,
+            retained: transaction.open_table(RETAINED)?,
+            queues: transaction.open_table(QUEUES)?,
+            streams: transaction.open_table(STREAMS)?,
+            consumers: transaction.open_table(CONSUMERS)?,
             flow_drafts: transaction.open_table(FLOW_DRAFTS)?,
             flow_versions: transaction.open_table(FLOW_VERSIONS)?,
             flow_marks: transaction.open_table(FLOW_MARKS)?,

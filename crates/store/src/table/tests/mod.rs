@@ -1,10 +1,16 @@
 //! Tests of the table file as a whole: what the tables promise, on good disks and on bad ones.
 
 mod damage;
+mod destinations;
 mod failing_disk;
 mod flows;
 mod frozen;
+mod gated_disk;
 mod key_value;
+mod retained;
+mod sessions;
+mod streams;
+mod upgrade;
 
 use super::{Condition, Tables};
 use message::{StoreName, Timestamp, Value};
