@@ -36,8 +36,10 @@
 //!                 let ended = vec![ReasonCode::Success; request.filters.len()];
 //!                 connection.handle_unsubscribed(request.ticket, &ended);
 //!             }
-//!             Event::Delivered { .. } | Event::Received { .. } => {} // The session's business.
-//!             Event::Closed(_) => {}                                 // Write what is left, then close the socket.
+//!             Event::Received { slot } => connection.handle_release(slot),
+//!             Event::Released { packet_id } => connection.handle_released(packet_id),
+//!             Event::Delivered { .. } => {} // The session's business.
+//!             Event::Closed(_) => {}        // Write what is left, then close the socket.
 //!         }
 //!     }
 //!     if !connection.wants_bytes() {

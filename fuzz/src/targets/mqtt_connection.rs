@@ -33,6 +33,8 @@ enum Owed {
     Publish(PublishTicket),
     Subscribe(SubscribeTicket),
     Unsubscribe(UnsubscribeTicket),
+    Release(NonZeroU16),
+    Released(NonZeroU16),
 }
 
 struct Driver {
@@ -96,6 +98,8 @@ impl Driver {
                     connection.handle_accepted(self.clock.now(), Accept::new_session(client_id));
                 }
             }
+            Owed::Release(slot) => connection.handle_release(slot),
+            Owed::Released(packet_id) => connection.handle_released(packet_id),
             Owed::Publish(ticket) => connection.handle_published(ticket, reason),
             Owed::Subscribe(ticket) => connection.handle_subscribed(ticket, &[reason]),
             Owed::Unsubscribe(ticket) => connection.handle_unsubscribed(ticket, &[reason]),
@@ -124,7 +128,9 @@ impl Driver {
                 Event::Publish { ticket, .. } => self.owed.extend(ticket.map(Owed::Publish)),
                 Event::Subscribe(request) => self.owed.push(Owed::Subscribe(request.ticket)),
                 Event::Unsubscribe(request) => self.owed.push(Owed::Unsubscribe(request.ticket)),
-                Event::Delivered { .. } | Event::Received { .. } => {}
+                Event::Received { slot } => self.owed.push(Owed::Release(slot)),
+                Event::Released { packet_id } => self.owed.push(Owed::Released(packet_id)),
+                Event::Delivered { .. } => {}
                 Event::Closed(_) => self.ends += 1,
             }
         }

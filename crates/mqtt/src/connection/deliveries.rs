@@ -60,6 +60,8 @@ pub(super) struct Deliveries {
 enum Awaited {
     Puback,
     Pubrec,
+    /// PUBREC came: the driver releases the message once that is noted where it lasts.
+    Release,
     Pubcomp,
     /// As `Pubcomp`, of a message that went by an earlier connection.
     PubcompOfEarlier,
@@ -154,13 +156,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Repeats the release of a QoS 2 delivery that the client received on an earlier connection of the session.
+    /// Releases a QoS 2 delivery that the client has received: the answer to [`Event::Received`], and once more on the
+    /// session's next connection if its end was not seen.
     pub fn handle_release(&mut self, slot: NonZeroU16) {
-        if self.is_open() {
-            self.deliveries.under_way.push_back((slot, Awaited::PubcompOfEarlier));
-            self.deliveries.releases += 1;
-            self.send_ack(Packet::Pubrel, slot, ReasonCode::Success);
+        if !self.is_open() {
+            return;
         }
+        match self.deliveries.find(slot) {
+            Some((place, Awaited::Release)) => self.deliveries.set(place, Awaited::Pubcomp),
+            Some(_) => return,
+            None => {
+                self.deliveries.under_way.push_back((slot, Awaited::PubcompOfEarlier));
+                self.deliveries.releases += 1;
+            }
+        }
+        self.send_ack(Packet::Pubrel, slot, ReasonCode::Success);
     }
 
     /// How many more deliveries with QoS 1 or 2 the client takes now: its Receive Maximum, capped by the node's own
@@ -196,10 +206,11 @@ impl Connection {
         match self.deliveries.find(ack.packet_id) {
             Some((place, Awaited::Pubrec)) if ack.reason.is_error() => self.finish_delivery(place, ack),
             Some((place, Awaited::Pubrec)) => {
-                self.deliveries.set(place, Awaited::Pubcomp);
+                self.deliveries.set(place, Awaited::Release);
                 self.events.push_back(Event::Received { slot: ack.packet_id });
-                self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::Success);
             }
+            // It is said already, and answered soon.
+            Some((_, Awaited::Release)) => {}
             Some((_, Awaited::Pubcomp | Awaited::PubcompOfEarlier)) => {
                 self.send_ack(Packet::Pubrel, ack.packet_id, ReasonCode::Success);
             }

@@ -25,8 +25,12 @@ pub enum Event {
     Unsubscribe(UnsubscribeRequest),
     /// A QoS 1 or 2 delivery has ended, and its slot is free: the client has it, or refused it with an error.
     Delivered { slot: NonZeroU16, reason: ReasonCode },
-    /// The client has a QoS 2 delivery: from now on only its release may be repeated, never the message.
+    /// The client has a QoS 2 delivery: from now on only its release may be repeated, never the message. Answer with
+    /// [`handle_release`](super::Connection::handle_release) once that is noted where it lasts.
     Received { slot: NonZeroU16 },
+    /// The client has released a QoS 2 message that it published: from now on its identifier stands for a new message.
+    /// Answer with [`handle_released`](super::Connection::handle_released) once that is noted where it lasts.
+    Released { packet_id: NonZeroU16 },
     /// The last event. Send what is left to transmit, then close the transport.
     Closed(Closed),
 }

@@ -263,14 +263,19 @@ impl Connection {
     }
 
     fn release(&mut self, ack: &Ack) {
-        let was_received = self.publishes.received.remove(&ack.packet_id);
-        let reason = if was_received {
+        if self.publishes.received.remove(&ack.packet_id) {
             // A message of an earlier connection was not counted in this one.
             self.publishes.unreleased = self.publishes.unreleased.saturating_sub(1);
-            ReasonCode::Success
+            self.events.push_back(Event::Released { packet_id: ack.packet_id });
         } else {
-            ReasonCode::PacketIdentifierNotFound
-        };
-        self.send_ack(Packet::Pubcomp, ack.packet_id, reason);
+            self.send_ack(Packet::Pubcomp, ack.packet_id, ReasonCode::PacketIdentifierNotFound);
+        }
+    }
+
+    /// Answers [`Event::Released`].
+    pub fn handle_released(&mut self, packet_id: NonZeroU16) {
+        if self.is_open() {
+            self.send_ack(Packet::Pubcomp, packet_id, ReasonCode::Success);
+        }
     }
 }

@@ -176,7 +176,9 @@ impl Client {
                 }
                 Event::Received { slot } => {
                     let _ = self.session.as_mut().map(|session| session.handle_received(slot));
+                    self.connection.handle_release(slot);
                 }
+                Event::Released { packet_id } => self.connection.handle_released(packet_id),
                 Event::Connect(request) => self.handle_connect(now, *request),
                 Event::Subscribe(request) => self.handle_subscribe(now, request),
                 Event::Unsubscribe(request) => self.handle_unsubscribe(request),

@@ -95,6 +95,10 @@ fn qos_2_ends_with_pubcomp() {
         pair.received();
         pair.send(&Packet::Pubrec(Ack::new(id(8), ReasonCode::Success)));
         assert!(matches!(pair.event(), Some(Event::Received { slot }) if slot == id(8)));
+        pair.send(&Packet::Pubrec(Ack::new(id(8), ReasonCode::Success)));
+        assert_eq!(pair.received(), [], "the release waits until the session has noted it");
+        assert!(pair.event().is_none());
+        pair.connection.handle_release(id(8));
         assert_eq!(pair.received(), [Packet::Pubrel(Ack::new(id(8), ReasonCode::Success))]);
         pair.send(&Packet::Pubcomp(Ack::new(id(8), ReasonCode::Success)));
         assert_delivered(&mut pair, 8, ReasonCode::Success);
@@ -171,6 +175,7 @@ fn the_receive_maximum_of_the_client_is_kept() {
     assert_eq!(deliver(&mut pair, "a", QoS::AtMostOnce, 0), DeliveryOutcome::Written);
     // A PUBREC alone does not make room, PUBCOMP does.
     pair.send(&Packet::Pubrec(Ack::new(id(2), ReasonCode::Success)));
+    pair.note_received();
     assert_eq!(pair.connection.send_window(), 0);
     pair.send(&Packet::Pubcomp(Ack::new(id(2), ReasonCode::Success)));
     assert_eq!(deliver(&mut pair, "a", QoS::AtLeastOnce, 3), DeliveryOutcome::Written);

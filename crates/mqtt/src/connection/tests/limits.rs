@@ -33,6 +33,7 @@ fn a_message_of_qos_2_counts_until_it_is_released() {
         pair.connection.handle_published(ticket, ReasonCode::Success);
     }
     pair.send(&Packet::Pubrel(Ack::new(NonZeroU16::MIN, ReasonCode::Success)));
+    pair.note_released();
     send_publish(&mut pair, "a", QoS::ExactlyOnce, 3);
     let ticket = pair.published().1.unwrap();
     pair.connection.handle_published(ticket, ReasonCode::Success);

@@ -75,6 +75,24 @@ impl Pair {
         }
     }
 
+    /// The client has released its message: the session notes it at once.
+    #[track_caller]
+    pub(super) fn note_released(&mut self) {
+        match self.event() {
+            Some(Event::Released { packet_id }) => self.connection.handle_released(packet_id),
+            other => panic!("a message is released, not {other:?}"),
+        }
+    }
+
+    /// The client has a delivery of QoS 2: the session notes it at once.
+    #[track_caller]
+    pub(super) fn note_received(&mut self) {
+        match self.event() {
+            Some(Event::Received { slot }) => self.connection.handle_release(slot),
+            other => panic!("a delivery is received, not {other:?}"),
+        }
+    }
+
     /// What the client has received since the last call.
     pub(super) fn received(&mut self) -> Vec<Packet> {
         let mut bytes = self.connection.transmit().split();

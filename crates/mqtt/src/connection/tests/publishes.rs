@@ -86,6 +86,7 @@ fn a_release_before_its_message_is_answered_waits_and_so_does_what_follows() {
         assert!(pair.event().is_none(), "the identifier is not free yet");
         assert_eq!(pair.received(), []);
         pair.connection.handle_published(first, ReasonCode::Success);
+        pair.note_released();
         pair.read();
         assert_eq!(pair.received(), [pubrec(7), pubcomp(7, ReasonCode::Success)]);
         let second = ticket(&mut pair);
@@ -137,6 +138,8 @@ fn a_message_of_qos_2_is_handed_on_once() {
         pair.connection.handle_published(first, ReasonCode::Success);
         assert_eq!(pair.received(), [pubrec(9), pubrec(9)]);
         pair.send(&pubrel(9));
+        assert_eq!(pair.received(), [], "the client is told when the session has noted it");
+        pair.note_released();
         assert_eq!(pair.received(), [pubcomp(9, ReasonCode::Success)]);
         // The identifier is free again.
         send_publish(&mut pair, "b", QoS::ExactlyOnce, 9);
@@ -165,6 +168,7 @@ fn a_message_of_qos_2_is_known_again_on_the_next_connection() {
     assert!(pair.event().is_none());
     assert_eq!(pair.received(), [pubrec(4)]);
     pair.send(&pubrel(4));
+    pair.note_released();
     assert_eq!(pair.received(), [pubcomp(4, ReasonCode::Success)]);
     assert!(pair.connection.received().is_empty());
 }

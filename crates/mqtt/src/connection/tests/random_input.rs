@@ -44,7 +44,9 @@ fn answer(pair: &mut Pair, event: Event, reason: ReasonCode) -> bool {
         Event::Subscribe(request) => pair.connection.handle_subscribed(request.ticket, &[reason]),
         Event::Unsubscribe(request) => pair.connection.handle_unsubscribed(request.ticket, &[reason]),
         Event::Closed(_) => return true,
-        Event::Publish { ticket: None, .. } | Event::Delivered { .. } | Event::Received { .. } => {}
+        Event::Received { slot } => pair.connection.handle_release(slot),
+        Event::Released { packet_id } => pair.connection.handle_released(packet_id),
+        Event::Publish { ticket: None, .. } | Event::Delivered { .. } => {}
     }
     false
 }
