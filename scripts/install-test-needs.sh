@@ -10,6 +10,7 @@ test_packages=(
   mosquitto         # an independent broker, beside which ours is tested
   mosquitto-clients # independent MQTT clients
   python3           # independent servers and the MQTT interoperability tests
+  python3-paho-mqtt # an independent MQTT client that speaks WebSocket
   shellcheck        # checks these scripts
   sqlite3           # reads what flows wrote into SQLite
 )

@@ -74,6 +74,7 @@ pub(crate) fn start_headwater(binary: &Path, flows: Option<&str>) -> Result<Runn
     command.arg("run").arg("--data-dir").arg(folder.path.join("data"));
     for (key, value) in [
         ("listeners.mqtt.address", format!("127.0.0.1:{port}")),
+        ("listeners.mqtt_ws.address", "127.0.0.1:0".to_owned()),
         ("listeners.web.address", "127.0.0.1:0".to_owned()),
         ("listeners.endpoints.address", "127.0.0.1:0".to_owned()),
         ("flows_dir", flows.display().to_string()),

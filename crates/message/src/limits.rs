@@ -55,6 +55,8 @@ pub const MQTT_TRANSMIT_DELIVERIES_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes of one connection above which its packets are not read: a client that pings and never reads stops
 /// here. It leaves room for the largest delivery, so that a slow reader can still acknowledge.
 pub const MQTT_TRANSMIT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of one message of a WebSocket beyond the largest packet: small packets may share one.
+pub const WEB_SOCKET_MESSAGE_BYTES_SPARE: usize = 64 * 1024;
 /// Topics that a connection remembers, inbound and outbound each, to know a repeated one again: a power of two.
 pub const MQTT_TOPICS_REMEMBERED: usize = 64;
 

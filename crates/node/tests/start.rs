@@ -12,8 +12,8 @@ fn a_port_in_use_is_named_with_its_key() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    for key in ["listeners.mqtt.address", "listeners.web.address", "listeners.endpoints.address"] {
-        let (code, said) = NodeOptions::default().set(key, &address).refusal(&folder.path().join("data"));
+    for key in ["mqtt", "mqtt_ws", "web", "endpoints"].map(|name| format!("listeners.{name}.address")) {
+        let (code, said) = NodeOptions::default().set(&key, &address).refusal(&folder.path().join("data"));
         assert_eq!(code, Some(1));
         let expected = format!("error: cannot listen on {address}: another program listens there; set `{key}`");
         assert!(said.contains(&expected), "{said}");

@@ -26,6 +26,7 @@ pub(super) struct NodeInfo {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ListenersInfo {
     mqtt: String,
+    mqtt_ws: String,
     web: String,
     endpoints: String,
 }
@@ -53,6 +54,7 @@ pub(super) async fn node(State(api): State<ApiState>) -> Json<NodeInfo> {
         uptime_s: clock::moment().as_nanos() as f64 / 1e9,
         listeners: ListenersInfo {
             mqtt: addresses.mqtt.to_string(),
+            mqtt_ws: addresses.mqtt_ws.to_string(),
             web: addresses.web.to_string(),
             endpoints: addresses.endpoints.to_string(),
         },

@@ -64,8 +64,9 @@ impl Run {
 fn for_people(node: &RunningNode) -> String {
     let addresses = node.addresses();
     format!(
-        "Headwater is ready.\n  MQTT             {}\n  status page, API http://{}/\n  flows' endpoints http://{}/\n",
-        addresses.mqtt, addresses.web, addresses.endpoints
+        "Headwater is ready.\n  MQTT             {}\n  MQTT, WebSocket  ws://{}/mqtt\n  status page, API http://{}/\n  \
+         flows' endpoints http://{}/\n",
+        addresses.mqtt, addresses.mqtt_ws, addresses.web, addresses.endpoints
     )
 }
 

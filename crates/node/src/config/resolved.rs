@@ -52,6 +52,8 @@ pub struct NodeSettings {
 pub struct Listeners {
     /// MQTT 3.1.1 and 5.0.
     pub mqtt: MqttListener,
+    /// The same over WebSocket, for web pages and for networks that let only HTTP through.
+    pub mqtt_ws: MqttWebSocketListener,
     /// API, metrics and status page.
     pub web: WebListener,
     /// The HTTP endpoints that flows open.
@@ -68,6 +70,22 @@ pub struct MqttListener {
     pub address: SocketAddr,
     /// Says in words that anyone who reaches an address off loopback may publish and subscribe.
     pub allow_anonymous_remote: bool,
+}
+
+/// The listener for MQTT clients over WebSocket, at the path `/mqtt`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MqttWebSocketListener {
+    /// IP address and port.
+    #[serde(deserialize_with = "listen_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// Says in words that anyone who reaches an address off loopback may publish and subscribe.
+    pub allow_anonymous_remote: bool,
+    /// Origins of web pages that may connect, as in `https://dashboard.example`, beside pages that come from this
+    /// machine's own addresses, `localhost` and `listeners.web.host_names`. Others are refused, so that a foreign page
+    /// cannot reach the node through someone's browser.
+    pub allowed_origins: Vec<String>,
 }
 
 /// The listener for people, scripts and dashboards. All but the status page, `/livez`, `/readyz` and `/version` asks for
@@ -166,6 +184,12 @@ impl Default for NodeSettings {
 impl Default for MqttListener {
     fn default() -> Self {
         Self { address: loopback(1883), allow_anonymous_remote: false }
+    }
+}
+
+impl Default for MqttWebSocketListener {
+    fn default() -> Self {
+        Self { address: loopback(8083), allow_anonymous_remote: false, allowed_origins: Vec::new() }
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
     let listeners = &config.listeners;
     for (name, address, allowed, who) in [
         ("mqtt", listeners.mqtt.address, listeners.mqtt.allow_anonymous_remote, "publish and subscribe"),
+        ("mqtt_ws", listeners.mqtt_ws.address, listeners.mqtt_ws.allow_anonymous_remote, "publish and subscribe"),
         (
             "endpoints",
             listeners.endpoints.address,
@@ -38,6 +39,7 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
     }
     let addresses = [
         ("listeners.mqtt.address", listeners.mqtt.address),
+        ("listeners.mqtt_ws.address", listeners.mqtt_ws.address),
         ("listeners.web.address", listeners.web.address),
         ("listeners.endpoints.address", listeners.endpoints.address),
     ];
@@ -50,6 +52,13 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
                 "give each listener a port of its own".to_owned(),
             );
         }
+    }
+    for origin in listeners.mqtt_ws.allowed_origins.iter().filter(|origin| !is_origin(origin)) {
+        refuse(
+            "listeners.mqtt_ws.allowed_origins",
+            format!("`{origin}` is no origin of a web page"),
+            "write it as browsers do, scheme and host without a path, as in https://dashboard.example".to_owned(),
+        );
     }
     if config.data_dir.as_os_str().is_empty() {
         refuse("data_dir", "the path is empty".to_owned(), "name a folder, as in data".to_owned());
@@ -65,6 +74,14 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
         );
     }
     problems
+}
+
+/// Whether a browser could write this into the field `Origin`; a page without one of its own says `null`.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return text == "null" };
+    let is_scheme =
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme && !host.is_empty() && !host.contains(['/', '*', ' ', '@', '?', '#'])
 }
 
 /// Whether others than this machine reach the address.

@@ -52,6 +52,7 @@ fn nothing_written_means_the_defaults() {
     assert_eq!(written("").config(), Config::default());
     let config = Config::default();
     assert_eq!(config.listeners.mqtt.address.to_string(), "127.0.0.1:1883");
+    assert_eq!(config.listeners.mqtt_ws.address.to_string(), "127.0.0.1:8083");
     assert_eq!(config.listeners.web.address.to_string(), "127.0.0.1:8080");
     assert_eq!(config.listeners.endpoints.address.to_string(), "127.0.0.1:9090");
 }
@@ -113,7 +114,8 @@ fn every_mistake_is_named_with_its_place() {
         (
             "listeners = 3",
             "headwater.toml:1: `listeners`: this is a table, not a value (set one of its keys: listeners.mqtt.address, \
-             listeners.mqtt.allow_anonymous_remote, listeners.web.address, listeners.web.host_names, \
+             listeners.mqtt.allow_anonymous_remote, listeners.mqtt_ws.address, listeners.mqtt_ws.allow_anonymous_remote, \
+             listeners.mqtt_ws.allowed_origins, listeners.web.address, listeners.web.host_names, \
              listeners.endpoints.address, listeners.endpoints.allow_anonymous_remote)",
         ),
         ("[zebra]", "headwater.toml:1: `zebra`: there is no such key (`headwater config show` lists all keys)"),
@@ -132,6 +134,11 @@ fn every_mistake_is_named_with_its_place() {
             "headwater.toml:2: `listeners.mqtt.address`: 0.0.0.0:1883 is off loopback and nobody would be asked who \
              they are (listen on 127.0.0.1, or say that anyone who reaches it may publish and subscribe: \
              listeners.mqtt.allow_anonymous_remote = true)",
+        ),
+        (
+            "listeners.mqtt_ws.allowed_origins = [\"https://a.example\", \"b.example/\"]",
+            "headwater.toml:1: `listeners.mqtt_ws.allowed_origins`: `b.example/` is no origin of a web page (write it as \
+             browsers do, scheme and host without a path, as in https://dashboard.example)",
         ),
         (
             "listeners.web.address = \"127.0.0.1:1883\"",
@@ -174,6 +181,9 @@ fn a_listener_off_loopback_needs_words() {
     let endpoints = written("listeners.endpoints.address = \"[::]:9090\"");
     assert_eq!(endpoints.problems().len(), 1);
     assert!(endpoints.set("listeners.endpoints.allow_anonymous_remote", "true").problems().is_empty());
+    let web_socket = written("listeners.mqtt_ws.address = \"0.0.0.0:8083\"");
+    assert_eq!(web_socket.problems().len(), 1);
+    assert!(web_socket.set("listeners.mqtt_ws.allow_anonymous_remote", "true").problems().is_empty());
     assert!(written("listeners.web.address = \"0.0.0.0:8080\"").problems().is_empty());
     assert!(written("listeners.mqtt.address = \"[::ffff:127.0.0.1]:1883\"").problems().is_empty());
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use message::Moment;
+use message::{Moment, Now};
 use mqtt::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::watch;
@@ -36,20 +36,24 @@ struct Drive<T> {
     input: BytesMut,
     read_bytes: usize,
     timer: Option<(Moment, Pin<Box<Sleep>>)>,
+    /// The transport holds bytes that it took and has not sent.
+    unflushed: bool,
     transport_broke: bool,
 }
 
 /// Serves one connection until it ends, or until the node does: then the client is told so once it has all that it gets.
-pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, mut phases: watch::Receiver<Phase>)
+/// `opened` is when the client connected.
+pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, opened: Now, mut phases: watch::Receiver<Phase>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let mut drive = Drive {
-        client: Client::new(mqtt, clock::now()),
+        client: Client::new(mqtt, opened),
         transport,
         input: BytesMut::new(),
         read_bytes: READ_BYTES_MIN,
         timer: None,
+        unflushed: false,
         transport_broke: false,
     };
     if drive.is_served_until(Phase::Draining, &mut phases).await {
@@ -61,12 +65,13 @@ where
             let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
         }
     }
-    let Drive { client, mut transport, transport_broke, .. } = drive;
+    let Drive { client, mut transport, .. } = drive;
     client.leave(clock::now());
-    let shut_down = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)).await;
+    let shut_down = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)));
+    let was_shut_down = matches!(shut_down.await, Ok(Ok(())));
     // A node that stops lingers for nobody.
     let stays = *phases.borrow() == Phase::Serving;
-    if shut_down.is_ok() && !transport_broke && stays {
+    if was_shut_down && stays {
         let _ = tokio::time::timeout(LINGER_MAX, discard(&mut transport)).await;
     }
 }
@@ -111,7 +116,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
                 self.client.poll(now, cx.waker());
             }
             let written = self.poll_write(cx);
-            if self.client.is_closed() && (self.transport_broke || self.client.transmit().is_empty()) {
+            let all_is_sent = self.client.transmit().is_empty() && !self.unflushed;
+            if self.client.is_closed() && (self.transport_broke || all_is_sent) {
                 return Poll::Ready(());
             }
             let timed = self.poll_timer(cx);
@@ -168,9 +174,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
                 }
             }
         }
-        if written && matches!(Pin::new(&mut self.transport).poll_flush(cx), Poll::Ready(Err(_))) {
-            self.transport_broke = true;
-            self.client.handle_transport_lost(clock::now());
+        if (written || self.unflushed) && !self.transport_broke {
+            let flushed = Pin::new(&mut self.transport).poll_flush(cx);
+            self.unflushed = flushed.is_pending();
+            if matches!(flushed, Poll::Ready(Err(_))) {
+                self.transport_broke = true;
+                self.client.handle_transport_lost(clock::now());
+            }
         }
         written
     }

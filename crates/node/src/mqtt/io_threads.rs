@@ -2,6 +2,7 @@
 //! served in the order in which their bytes came, and no work of the rest of the node stands in between.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct IoThreads {
     threads: Vec<(Handle, oneshot::Sender<()>)>,
-    turn: usize,
+    turn: AtomicUsize,
 }
 
 impl IoThreads {
@@ -27,7 +28,7 @@ impl IoThreads {
             })?;
             threads.push((handle, alive));
         }
-        Ok(Self { threads, turn: 0 })
+        Ok(Self { threads, turn: AtomicUsize::new(0) })
     }
 
     /// As many as leave half of the machine to flows and the rest.
@@ -36,9 +37,8 @@ impl IoThreads {
     }
 
     /// The thread whose turn it is.
-    pub(super) fn next(&mut self) -> Handle {
-        self.turn = self.turn.wrapping_add(1);
-        let place = self.turn % self.threads.len().max(1);
+    pub(super) fn next(&self) -> Handle {
+        let place = self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len().max(1);
         self.threads.get(place).map_or_else(Handle::current, |(handle, _)| handle.clone())
     }
 }

@@ -1,5 +1,6 @@
-//! The MQTT listener: `client` joins the protocol's machine to the broker and is pure; `drive` moves its bytes;
-//! `listener` accepts connections; `timers` lets wills and sessions end in time.
+//! The MQTT listeners: `client` joins the protocol's machine to the broker and is pure; `drive` moves its bytes;
+//! `listener` accepts connections; `web_socket` carries packets for those who cannot speak TCP; `timers` lets wills and
+//! sessions end in time.
 
 mod client;
 mod deliveries;
@@ -11,12 +12,14 @@ mod phase;
 mod publishes;
 mod subscriptions;
 mod timers;
+mod web_socket;
 
 pub use client::Client;
 pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use phase::Phase;
 pub use timers::run_timers;
+pub use web_socket::Gate;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses {
     pub mqtt: SocketAddr,
+    pub mqtt_ws: SocketAddr,
     pub web: SocketAddr,
     pub endpoints: SocketAddr,
 }
@@ -16,6 +17,7 @@ pub struct Addresses {
 struct Ready {
     event: &'static str,
     mqtt: SocketAddr,
+    mqtt_ws: SocketAddr,
     web: SocketAddr,
     endpoints: SocketAddr,
     pid: u32,
@@ -24,8 +26,8 @@ struct Ready {
 impl Addresses {
     /// The line of JSON that says that the node is ready, without its end.
     pub fn ready_line(&self) -> String {
-        let Self { mqtt, web, endpoints } = *self;
-        let ready = Ready { event: "ready", mqtt, web, endpoints, pid: std::process::id() };
+        let Self { mqtt, mqtt_ws, web, endpoints } = *self;
+        let ready = Ready { event: "ready", mqtt, mqtt_ws, web, endpoints, pid: std::process::id() };
         serde_json::to_string(&ready).unwrap_or_default()
     }
 }
@@ -47,9 +49,12 @@ mod tests {
     #[test]
     fn the_ready_line_names_every_listener() {
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let addresses = Addresses { mqtt: address(1), web: address(2), endpoints: address(3) };
+        let addresses = Addresses { mqtt: address(1), mqtt_ws: address(4), web: address(2), endpoints: address(3) };
         let line = addresses.ready_line();
-        let start = r#"{"event":"ready","mqtt":"127.0.0.1:1","web":"127.0.0.1:2","endpoints":"127.0.0.1:3","pid":"#;
+        let start = concat!(
+            r#"{"event":"ready","mqtt":"127.0.0.1:1","mqtt_ws":"127.0.0.1:4","web":"127.0.0.1:2","#,
+            r#""endpoints":"127.0.0.1:3","pid":"#
+        );
         assert!(line.starts_with(start), "{line}");
         assert_eq!(serde_json::from_str::<Addresses>(&line).unwrap(), addresses);
     }

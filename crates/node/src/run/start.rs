@@ -25,7 +25,7 @@ use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
-use crate::mqtt::{self, AssignedIds, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
+use crate::mqtt::{self, AssignedIds, Gate, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
 use crate::stores::NodeStores;
 
 /// Why a node does not start.
@@ -57,7 +57,7 @@ fn reason(error: &io::Error) -> String {
 
 /// The listeners, bound and not yet served.
 struct Bound {
-    mqtt: MqttListener,
+    mqtt: Vec<MqttListener>,
     web: TcpListener,
     endpoints: TcpListener,
     addresses: Addresses,
@@ -138,11 +138,14 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
 
 async fn bind(config: &Config) -> Result<Bound, StartError> {
     let listeners = &config.listeners;
-    let (key, address) = ("listeners.mqtt.address", listeners.mqtt.address);
-    let mqtt = MqttListener::bind(address).await.map_err(|source| StartError::Listen { key, address, source })?;
+    let (mqtt, mqtt_address) = listen("listeners.mqtt.address", listeners.mqtt.address).await?;
+    let (mqtt_ws, mqtt_ws_address) = listen("listeners.mqtt_ws.address", listeners.mqtt_ws.address).await?;
     let (web, web_address) = listen("listeners.web.address", listeners.web.address).await?;
     let (endpoints, endpoints_address) = listen("listeners.endpoints.address", listeners.endpoints.address).await?;
-    let addresses = Addresses { mqtt: mqtt.address(), web: web_address, endpoints: endpoints_address };
+    let addresses =
+        Addresses { mqtt: mqtt_address, mqtt_ws: mqtt_ws_address, web: web_address, endpoints: endpoints_address };
+    let gate = Gate::new(listeners.mqtt_ws.allowed_origins.clone(), listeners.web.host_names.clone());
+    let mqtt = vec![MqttListener::plain(mqtt), MqttListener::web_socket(mqtt_ws, gate)];
     Ok(Bound { mqtt, web, endpoints, addresses })
 }
 
@@ -195,8 +198,8 @@ fn serve_web(listener: TcpListener, api: &ApiState, stop: Stop) -> impl Future<O
 }
 
 fn tell_ready(addresses: &Addresses, data_dir: &Path) {
-    let Addresses { mqtt, web, endpoints } = addresses;
-    tracing::info!(%mqtt, %web, %endpoints, data_dir = %data_dir.display(), "the node is ready");
+    let Addresses { mqtt, mqtt_ws, web, endpoints } = addresses;
+    tracing::info!(%mqtt, %mqtt_ws, %web, %endpoints, data_dir = %data_dir.display(), "the node is ready");
     if is_remote(*web) {
         tracing::warn!(address = %web, "the admin token travels unencrypted: put a TLS proxy before `listeners.web.address`");
     }

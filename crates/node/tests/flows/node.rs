@@ -70,7 +70,7 @@ impl Node {
         let log = folder.path().join("log");
         let errors = File::options().create(true).append(true).open(&log).unwrap();
         command.args(["run", "--ready-json", "--data-dir"]).arg(folder.path().join("data"));
-        for listener in ["mqtt", "web", "endpoints"] {
+        for listener in ["mqtt", "mqtt_ws", "web", "endpoints"] {
             command.arg("--set").arg(format!("listeners.{listener}.address=127.0.0.1:0"));
         }
         for setting in &settings {

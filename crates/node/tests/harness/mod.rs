@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(unreachable_pub, reason = "each test file is a crate of its own")]
 
+pub mod packets;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -40,7 +42,7 @@ impl NodeOptions {
     fn command(&self, data_dir: &Path) -> Command {
         let mut command = headwater();
         command.arg("run").arg("--ready-json").arg("--data-dir").arg(data_dir);
-        for listener in ["mqtt", "web", "endpoints"] {
+        for listener in ["mqtt", "mqtt_ws", "web", "endpoints"] {
             command.arg("--set").arg(format!("listeners.{listener}.address=127.0.0.1:0"));
         }
         if let Some(config) = &self.config {
@@ -63,6 +65,7 @@ impl NodeOptions {
 pub struct Node {
     child: Child,
     pub mqtt: SocketAddr,
+    pub mqtt_ws: SocketAddr,
     pub web: SocketAddr,
     pub endpoints: SocketAddr,
     pub token: String,
@@ -99,8 +102,9 @@ impl Node {
         assert_eq!(ready["event"], "ready");
         let address = |name: &str| ready[name].as_str().unwrap().parse().unwrap();
         let token = std::fs::read_to_string(data_dir.join("admin-token")).unwrap().trim().to_owned();
-        let (mqtt, web, endpoints) = (address("mqtt"), address("web"), address("endpoints"));
-        Self { child, mqtt, web, endpoints, token, data_dir: data_dir.to_owned(), folder: None }
+        let (mqtt, mqtt_ws) = (address("mqtt"), address("mqtt_ws"));
+        let (web, endpoints) = (address("web"), address("endpoints"));
+        Self { child, mqtt, mqtt_ws, web, endpoints, token, data_dir: data_dir.to_owned(), folder: None }
     }
 
     pub fn pid(&self) -> u32 {

@@ -57,8 +57,8 @@ async function takeSetupCode() {
 function showNode(node, now) {
   document.title = `${node.name} – Headwater`;
   element("name").textContent = node.name;
-  const { mqtt, endpoints } = node.listeners;
-  element("listeners").textContent = `Headwater ${node.version} · MQTT ${mqtt} · endpoints ${endpoints}`;
+  const { mqtt, mqtt_ws, endpoints } = node.listeners;
+  element("listeners").textContent = `Headwater ${node.version} · MQTT ${mqtt} · WebSocket ${mqtt_ws} · endpoints ${endpoints}`;
   const cpu = rate("cpu", node.process.cpu_s, now) * 100;
   const tiles = [
     [show(rate("received", node.broker.messages_received, now)), "messages in per second"],
