@@ -34,6 +34,8 @@
 //! # }
 //! ```
 //!
+//! A [`queue::Queue`] gives each of its messages to one consumer; it stands by itself, over any log of messages.
+//!
 //! Two timers want to be called: [`Sessions::handle_timeout`] and [`Router::handle_timeout`]. All wakers are called
 //! on the thread that caused it and must not call back into this crate.
 
@@ -43,6 +45,7 @@ mod delivery;
 mod local;
 mod mailbox;
 mod promise;
+pub mod queue;
 mod registry;
 mod retained;
 mod router;

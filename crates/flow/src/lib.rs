@@ -26,6 +26,6 @@ mod template;
 mod value_template;
 
 pub use catalog::Catalog;
-pub use span::{Span, SpanError};
+pub use span::Span;
 pub use template::{Template, TemplateError};
 pub use value_template::ValueTemplate;

@@ -86,6 +86,31 @@ pub const RETAINED_MESSAGES_MAX: usize = 100_000;
 /// Bytes of retained messages that the node keeps.
 pub const RETAINED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+// --- Queues -------------------------------------------------------------------------------------------------------
+
+/// How long a consumer may keep a message, unless configured: long for a program, short for a person who waits.
+pub const QUEUE_ACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Deliveries of one message before it is a dead letter, unless configured.
+pub const QUEUE_DELIVERIES_MAX: u32 = 16;
+/// Consumers of one queue.
+pub const QUEUE_CONSUMERS_MAX: usize = 10_000;
+/// Messages of one queue that its memory knows: with consumers, delayed, read ahead. Each costs some 200 bytes.
+pub const QUEUE_HELD_MESSAGES_MAX: usize = 100_000;
+/// Messages that a queue reads ahead of its consumers, so that it need not read for each.
+pub const QUEUE_READ_AHEAD_MESSAGES: usize = 512;
+/// Messages among which a queue with priorities chooses.
+pub const QUEUE_PRIORITY_MESSAGES: usize = 65_536;
+/// Bytes of messages that a queue keeps in memory while it reads ahead; beyond, it reads them a second time.
+pub const QUEUE_READ_AHEAD_BYTES: usize = 1024 * 1024;
+/// Messages that a queue reads in one step.
+pub const QUEUE_READ_MESSAGES_MAX: usize = 256;
+/// Bytes that a queue reads in one step.
+pub const QUEUE_READ_BYTES_MAX: usize = 256 * 1024;
+/// Messages that are thrown away in one step: a moment in which the queue does nothing else.
+pub const QUEUE_PURGE_STEP_MESSAGES: usize = 1_000;
+/// How long a dead letter that found no room waits for the next try.
+pub const QUEUE_DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
+
 // --- Flows --------------------------------------------------------------------------------------------------------
 
 /// Flows of one node: each has a thread of its own.

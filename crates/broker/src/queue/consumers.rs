@@ -1,0 +1,143 @@
+//! Who takes messages from a queue, and whose turn it is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use message::limits;
+
+use super::output::DeliveryTag;
+
+/// Names one consumer of one queue. Never reused while the queue lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerId(pub u64);
+
+/// The consumers of one queue. Those who have room for a message stand in a line: the first gets the next message and
+/// goes to the end.
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    known: BTreeMap<ConsumerId, Consumer>,
+    line: VecDeque<ConsumerId>,
+    next: u64,
+}
+
+#[derive(Debug, Default)]
+struct Consumer {
+    in_flight_max: usize,
+    /// Messages that it has, also those that were given to others as it kept them for too long: who hangs does not get
+    /// more and more of them.
+    in_flight: usize,
+    overdue: BTreeSet<DeliveryTag>,
+    in_line: bool,
+    /// Takes nothing any more, but may acknowledge what it has.
+    retired: bool,
+}
+
+impl Consumer {
+    fn has_room(&self) -> bool {
+        !self.retired && self.in_flight < self.in_flight_max
+    }
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn join(&mut self, in_flight_max: usize) -> ConsumerId {
+        let id = ConsumerId(self.next);
+        self.next += 1;
+        self.known.insert(id, Consumer::default());
+        self.set_in_flight_max(id, in_flight_max);
+        id
+    }
+
+    pub(super) fn set_in_flight_max(&mut self, id: ConsumerId, in_flight_max: usize) {
+        if let Some(consumer) = self.known.get_mut(&id) {
+            consumer.in_flight_max = in_flight_max.min(limits::QUEUE_HELD_MESSAGES_MAX);
+        }
+        self.line_up(id);
+    }
+
+    /// Returns how many messages it may still have.
+    pub(super) fn leave(&mut self, id: ConsumerId) -> usize {
+        self.known.remove(&id).map_or(0, |consumer| consumer.in_flight - consumer.overdue.len())
+    }
+
+    pub(super) fn retire(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.known.get_mut(&id) {
+            consumer.retired = true;
+            consumer.in_flight -= consumer.overdue.len();
+            consumer.overdue.clear();
+        }
+        self.forget_retired(id);
+    }
+
+    /// Whether anyone can take a message.
+    pub(super) fn is_anyone_ready(&mut self) -> bool {
+        while let Some(first) = self.line.front() {
+            match self.known.get_mut(first) {
+                Some(consumer) if consumer.has_room() => return true,
+                Some(consumer) => consumer.in_line = false,
+                None => {}
+            }
+            self.line.pop_front();
+        }
+        false
+    }
+
+    /// Whoever's turn it is takes a message.
+    pub(super) fn take_turn(&mut self) -> Option<ConsumerId> {
+        if !self.is_anyone_ready() {
+            return None;
+        }
+        let id = self.line.pop_front()?;
+        let consumer = self.known.get_mut(&id)?;
+        consumer.in_flight += 1;
+        consumer.in_line = false;
+        self.line_up(id);
+        Some(id)
+    }
+
+    /// A message is no longer with this consumer.
+    pub(super) fn give_back(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.known.get_mut(&id) {
+            consumer.in_flight = consumer.in_flight.saturating_sub(1);
+        }
+        self.line_up(id);
+        self.forget_retired(id);
+    }
+
+    /// The consumer has kept the message for too long. Its room stays taken until it says something about it.
+    pub(super) fn overdue(&mut self, id: ConsumerId, tag: DeliveryTag) {
+        match self.known.get_mut(&id) {
+            Some(consumer) if !consumer.retired => {
+                consumer.overdue.insert(tag);
+            }
+            _ => self.give_back(id),
+        }
+    }
+
+    /// The consumer said something about a message that was overdue. Returns whether it was.
+    pub(super) fn settle_overdue(&mut self, id: ConsumerId, tag: DeliveryTag) -> bool {
+        let was = self.known.get_mut(&id).is_some_and(|consumer| consumer.overdue.remove(&tag));
+        if was {
+            self.give_back(id);
+        }
+        was
+    }
+
+    fn line_up(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.known.get_mut(&id)
+            && consumer.has_room()
+            && !consumer.in_line
+        {
+            consumer.in_line = true;
+            self.line.push_back(id);
+        }
+    }
+
+    fn forget_retired(&mut self, id: ConsumerId) {
+        if self.known.get(&id).is_some_and(|consumer| consumer.retired && consumer.in_flight == 0) {
+            self.known.remove(&id);
+        }
+    }
+}
