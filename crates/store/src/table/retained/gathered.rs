@@ -131,7 +131,8 @@ impl State {
         }
     }
 
-    /// Takes a change back that was not written. A later one of the topic takes its place.
+    /// Takes a change back that was not written. A later one of the topic takes its place: what that one took the disk
+    /// to hold did not come about.
     fn put_back(&mut self, topic: TopicName, change: Change) {
         match self.changes.entry(topic) {
             Entry::Vacant(vacant) => {
@@ -141,7 +142,8 @@ impl State {
             Entry::Occupied(mut later) => {
                 self.order.remove(&later.get().place);
                 self.order.insert(change.place, later.key().clone());
-                later.get_mut().place = change.place;
+                let later = later.get_mut();
+                (later.place, later.is_new) = (change.place, change.is_new);
             }
         }
     }

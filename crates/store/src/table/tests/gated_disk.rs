@@ -21,6 +21,10 @@ impl Gate {
         *self.is_shut.lock() = is_shut;
         self.changed.notify_all();
     }
+
+    pub(super) fn wait_until_open(&self) {
+        self.changed.wait_while(&mut self.is_shut.lock(), |is_shut| *is_shut);
+    }
 }
 
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl StorageBackend for GatedDisk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.gate.changed.wait_while(&mut self.gate.is_shut.lock(), |is_shut| *is_shut);
+        self.gate.wait_until_open();
         self.memory.sync_data()
     }
 

@@ -8,7 +8,7 @@ use std::task::{Poll, Wake, Waker};
 use message::{Publication, QoS, TopicName};
 use proptest::prelude::*;
 
-use super::gated_disk::on_gated_disk;
+use super::gated_disk::{Gate, on_gated_disk};
 use super::*;
 use crate::table::room::Room;
 use crate::table::{RetainedPoint, RetainedTable, Scan, WriteError};
@@ -195,6 +195,36 @@ fn what_the_full_disk_refused_is_written_when_the_file_is_closed() {
     // Without room, closing ends all the same.
     drop(tables);
     assert_eq!(kept(&open(true).retained())["a"], "1");
+}
+
+#[test]
+fn a_topic_that_was_cleared_in_vain_and_kept_anew_is_still_known_to_be_on_disk() {
+    let gate = Arc::<Gate>::default();
+    let has_room = Arc::new(AtomicBool::new(true));
+    let (looking, left) = (Arc::clone(&gate), Arc::clone(&has_room));
+    let room = Room::new(move || {
+        looking.wait_until_open();
+        left.load(Ordering::SeqCst).then_some(u64::MAX).or(Some(0))
+    });
+    let memory = InMemoryBackend::new();
+    let (tables, _) =
+        Tables::open_sized("tables.redb", 0, room, |builder| builder.create_with_backend(memory)).unwrap();
+    let retained = tables.retained();
+    assert_eq!(wait(&retained, retained.keep(message("a", "1"), false)), Ok(()));
+    has_room.store(false, Ordering::SeqCst);
+    gate.set_shut(true);
+    let _ = retained.clear(topic("a"));
+    while tables.figures().retained_waiting > 0 {
+        std::thread::yield_now();
+    }
+    // The clearing is under way, and will fail.
+    let kept_anew = retained.keep(message("a", "2"), false);
+    gate.set_shut(false);
+    assert!(wait(&retained, kept_anew).is_err());
+    let _ = retained.clear(topic("a"));
+    has_room.store(true, Ordering::SeqCst);
+    change_at_last(&retained, || retained.keep(message("b", "1"), false));
+    assert_eq!(kept(&retained), BTreeMap::from([("b".to_owned(), "1".to_owned())]));
 }
 
 #[derive(Debug, Clone)]
