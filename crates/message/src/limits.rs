@@ -268,6 +268,33 @@ pub const TABLE_DISK_RESERVE_BYTES: u64 = 1024 * 1024;
 /// One entry of the `meta` table.
 pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
 
+// --- Logs ---------------------------------------------------------------------------------------------------------
+
+/// A segment of a log: one that is mostly dead is written anew in a tenth of a second, and a spool of 1 GB has 32.
+pub const LOG_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
+/// One record of a log: the largest MQTT packet that a node can be configured to take, and what stands around it.
+pub const LOG_RECORD_BYTES_MAX: usize = 300 * 1024 * 1024;
+/// Bytes of one log that wait for the disk; more are refused. A slow disk writes so much in a second or two.
+pub const LOG_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+/// Memory of a buffer that is kept for the next group of records.
+pub const LOG_BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the disk must have left for a message to be taken: acknowledgements, which make room, still go on.
+pub const LOG_DISK_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+/// What the disk must have left for anything to be written: the rest is for the tables.
+pub const LOG_DISK_RESERVE_LEAST_BYTES: u64 = 4 * 1024 * 1024;
+/// How often a group that found no room is tried again.
+pub const LOG_ROOM_RETRY: Duration = Duration::from_millis(100);
+/// Files of one log that are kept open.
+pub const LOG_FILES_OPEN_MAX: usize = 32;
+/// Bytes of checksums that the search for whole records in one damaged segment may cost: about a second.
+pub const LOG_RESYNC_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes that one read of a log's file asks for at most, unless a single record is larger.
+pub const LOG_READ_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of other records that a read of a file takes along rather than to read twice.
+pub const LOG_READ_GAP_BYTES_MAX: u64 = 4 * 1024;
+/// What a message counts for in the limit of its destination beside its topic and payload: about what its record has.
+pub const SPOOL_MESSAGE_OVERHEAD_BYTES: usize = 48;
+
 // --- Databases of flows -------------------------------------------------------------------------------------------
 
 /// Statements that may wait for one database; more fail.

@@ -1,0 +1,176 @@
+//! The one that writes: it takes what waits in all logs of a disk as one group, writes it, syncs it, moves the marks and
+//! begins anew at once. What comes in meanwhile is the next group, so groups grow as the disk gets slower. It runs on
+//! a thread, or step by step under a simulation.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use message::limits;
+use parking_lot::{Condvar, Mutex};
+
+use super::tail::Batch;
+use crate::disk::Disk;
+
+/// A log as the committer sees it.
+pub(crate) trait Source: fmt::Debug + Send + Sync {
+    fn folder(&self) -> &Path;
+    /// All that waits; `None` when that is nothing or more than there is room for.
+    fn take(&self, free_bytes: u64) -> Option<Batch>;
+    fn write(&self, batch: &Batch) -> io::Result<()>;
+    fn sync(&self, batch: &Batch) -> io::Result<()>;
+    fn done(&self, batch: Batch);
+    fn put_back(&self, batch: Batch);
+    fn is_waiting(&self) -> bool;
+    fn poison(&self, error: &io::Error);
+}
+
+/// Where logs announce that they have something.
+#[derive(Debug)]
+pub(crate) struct CommitQueue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    free_bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    sources: Vec<Arc<dyn Source>>,
+    sleeping: bool,
+    /// The last group found too little room.
+    short: bool,
+    closed: bool,
+}
+
+impl CommitQueue {
+    pub(crate) fn announce(&self, source: Arc<dyn Source>) {
+        let mut waiting = self.waiting.lock();
+        waiting.sources.push(source);
+        let sleeping = std::mem::take(&mut waiting.sleeping);
+        drop(waiting);
+        if sleeping {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// What the disk had left when it was last looked at.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.free_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Looks at what the disk has left. A disk that does not say is taken to have enough: writing tells.
+    pub(crate) fn look_at_room(&self, disk: &dyn Disk, folder: &Path) -> u64 {
+        let free_bytes = disk.free_bytes(folder).unwrap_or(u64::MAX);
+        self.free_bytes.store(free_bytes, Ordering::Relaxed);
+        free_bytes
+    }
+
+    /// Waits until something is announced; `None` when there will be nothing more.
+    fn next_group(&self) -> Option<Vec<Arc<dyn Source>>> {
+        let mut waiting = self.waiting.lock();
+        if waiting.short {
+            // Someone has to make room first: another group may be tried a little later.
+            let _ = self.arrived.wait_while_for(&mut waiting, |waiting| !waiting.closed, limits::LOG_ROOM_RETRY);
+            if waiting.closed {
+                return None;
+            }
+            waiting.short = false;
+        }
+        while waiting.sources.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.sleeping = true;
+            self.arrived.wait(&mut waiting);
+        }
+        waiting.sleeping = false;
+        Some(std::mem::take(&mut waiting.sources))
+    }
+
+    fn commit(&self, disk: &dyn Disk, group: Vec<Arc<dyn Source>>) {
+        let mut written = Vec::with_capacity(group.len());
+        for source in group {
+            let free_bytes = self.look_at_room(disk, source.folder());
+            let Some(batch) = source.take(free_bytes) else {
+                if source.is_waiting() {
+                    self.retry(source);
+                }
+                continue;
+            };
+            match source.write(&batch) {
+                Ok(()) => written.push((source, batch)),
+                // Nothing is lost yet: the same bytes go to the same place when there is room.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    self.free_bytes.store(0, Ordering::Relaxed);
+                    source.put_back(batch);
+                    self.retry(source);
+                }
+                Err(error) => source.poison(&error),
+            }
+        }
+        for (source, batch) in written {
+            match source.sync(&batch) {
+                Ok(()) => source.done(batch),
+                Err(error) => source.poison(&error),
+            }
+        }
+    }
+
+    fn retry(&self, source: Arc<dyn Source>) {
+        let mut waiting = self.waiting.lock();
+        waiting.short = true;
+        waiting.sources.push(source);
+    }
+}
+
+/// Commits the logs of one disk. Dropping it ends the thread when all that waits is written.
+#[derive(Debug)]
+pub struct Committer {
+    pub(crate) queue: Arc<CommitQueue>,
+    pub(crate) disk: Arc<dyn Disk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    /// One that commits when it is told to, by [`Self::commit_once`].
+    pub fn stepped(disk: Arc<dyn Disk>) -> Self {
+        let queue =
+            CommitQueue { waiting: Mutex::default(), arrived: Condvar::new(), free_bytes: AtomicU64::new(u64::MAX) };
+        Self { queue: Arc::new(queue), disk, thread: None }
+    }
+
+    /// One with a thread of its own.
+    pub fn start(disk: Arc<dyn Disk>) -> io::Result<Self> {
+        let mut committer = Self::stepped(disk);
+        let (queue, disk) = (Arc::clone(&committer.queue), Arc::clone(&committer.disk));
+        let run = move || {
+            while let Some(group) = queue.next_group() {
+                queue.commit(&*disk, group);
+            }
+        };
+        committer.thread = Some(std::thread::Builder::new().name("log-committer".to_owned()).spawn(run)?);
+        Ok(committer)
+    }
+
+    /// Commits what waits now, on the caller's thread. Whether there was something.
+    pub fn commit_once(&self) -> bool {
+        let group = std::mem::take(&mut self.queue.waiting.lock().sources);
+        let some = !group.is_empty();
+        self.queue.commit(&*self.disk, group);
+        some
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.queue.waiting.lock().closed = true;
+        self.queue.arrived.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It ends by itself; how is nothing that could be told to anyone here.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! How far a log is safe, and who waits for it to be.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
+
+use crate::Durability;
+
+/// A place in a log that someone waits for, and how safe it has to be. The later and safer one is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitPoint {
+    /// The records below this number.
+    pub(crate) until: u64,
+    pub(crate) durability: Durability,
+}
+
+impl CommitPoint {
+    /// The point that is reached from the beginning: nothing to wait for.
+    pub const REACHED: Self = Self { until: 0, durability: Durability::Memory };
+
+    /// The point that is reached when both are.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self { until: self.until.max(other.until), durability: self.durability.max(other.durability) }
+    }
+}
+
+/// The log takes no more records: a write or a sync failed, and what is on the disk is unknown until it is opened anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log {folder} takes no more: {what}; free or replace the disk and start again")]
+pub struct Poisoned {
+    pub folder: String,
+    pub what: String,
+}
+
+/// The marks of one log. Records below a mark are safe.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    written: AtomicU64,
+    synced: AtomicU64,
+    for_written: Waiters,
+    for_synced: Waiters,
+    poison: OnceLock<Poisoned>,
+}
+
+/// Those who wait for the next move of a mark, each once.
+#[derive(Debug, Default)]
+struct Waiters(Mutex<HashMap<usize, Waker, foldhash::fast::FixedState>>);
+
+impl Waiters {
+    fn wake(&self) {
+        let waiting = std::mem::take(&mut *self.0.lock());
+        for waker in waiting.into_values() {
+            waker.wake();
+        }
+    }
+}
+
+impl Marks {
+    /// Marks of a log whose records below `next` are safe.
+    pub(crate) fn starting_at(next: u64) -> Self {
+        Self { written: AtomicU64::new(next), synced: AtomicU64::new(next), ..Self::default() }
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn reached(&self, point: CommitPoint) -> bool {
+        let mark = match point.durability {
+            Durability::Memory => return true,
+            Durability::Os => self.written(),
+            Durability::Fsync => self.synced(),
+        };
+        point.until <= mark
+    }
+
+    pub(crate) fn poll(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        if self.reached(point) {
+            return Poll::Ready(Ok(()));
+        }
+        let waiters = match point.durability {
+            Durability::Memory | Durability::Os => &self.for_written,
+            Durability::Fsync => &self.for_synced,
+        };
+        let mut waiting = waiters.0.lock();
+        // Asked again under the lock: the mark moves before the waiters are taken.
+        if self.reached(point) {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(poisoned) = self.poisoned() {
+            return Poll::Ready(Err(poisoned));
+        }
+        // A task that asks again before the mark moves is the same task: it is woken once.
+        let entry = waiting.entry(waker.data() as usize).or_insert_with(|| waker.clone());
+        if !entry.will_wake(waker) {
+            let other = std::mem::replace(entry, waker.clone());
+            drop(waiting);
+            other.wake();
+        }
+        Poll::Pending
+    }
+
+    pub(crate) fn move_written(&self, next: u64) {
+        self.written.fetch_max(next, Ordering::Release);
+        self.for_written.wake();
+    }
+
+    pub(crate) fn move_synced(&self, next: u64) {
+        self.synced.fetch_max(next, Ordering::Release);
+        self.for_synced.wake();
+    }
+
+    pub(crate) fn poison(&self, poisoned: Poisoned) {
+        // The first reason is the one that counts.
+        let _ = self.poison.set(poisoned);
+        self.for_written.wake();
+        self.for_synced.wake();
+    }
+
+    pub(crate) fn poisoned(&self) -> Option<Poisoned> {
+        self.poison.get().cloned()
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poison.get().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn one_who_asks_often_is_woken_once_for_the_mark_that_counts() {
+        let marks = Marks::starting_at(5);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let point = CommitPoint { until: 6, durability: Durability::Fsync };
+        for _ in 0..3 {
+            assert_eq!(marks.poll(point, &waker), Poll::Pending);
+        }
+        marks.move_written(6);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert!(marks.reached(CommitPoint { until: 6, durability: Durability::Os }));
+        marks.move_synced(6);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(marks.poll(point, &waker), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn poison_ends_all_waiting_and_leaves_what_is_safe_safe() {
+        let marks = Marks::starting_at(5);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let point = |until| CommitPoint { until, durability: Durability::Fsync };
+        assert!(marks.poll(point(6), &waker).is_pending());
+        let poisoned = Poisoned { folder: "spool".to_owned(), what: "it broke".to_owned() };
+        marks.poison(poisoned.clone());
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(marks.poll(point(6), &waker), Poll::Ready(Err(poisoned)));
+        assert_eq!(marks.poll(point(5), &waker), Poll::Ready(Ok(())));
+    }
+}

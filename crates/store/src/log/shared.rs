@@ -1,0 +1,214 @@
+//! A log with its lock, its marks and its files: what its owner, its readers and the committer share.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use message::limits;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::committer::{CommitQueue, Source};
+use super::marks::{CommitPoint, Marks, Poisoned};
+use super::segment::Segment;
+use super::tail::{Batch, Chunk, Tail};
+use crate::disk::{Disk, DiskFile};
+
+/// What a log's lock guards: its end, and whatever its owner knows beside it.
+pub(crate) trait HasTail: fmt::Debug + Send + 'static {
+    fn tail(&mut self) -> &mut Tail;
+}
+
+/// Base and generation of a segment, and its file.
+type OpenFile = (u64, u32, Arc<dyn DiskFile>);
+
+/// A log, shared.
+#[derive(Debug)]
+pub(crate) struct Log<S> {
+    state: Mutex<S>,
+    pub(crate) marks: Marks,
+    pub(crate) folder: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    files: Mutex<VecDeque<OpenFile>>,
+    queue: Arc<CommitQueue>,
+}
+
+/// Why a log takes no record for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Enough,
+    /// Too much waits for the committer.
+    Full {
+        waiting_bytes: usize,
+    },
+    /// The disk has too little left.
+    Short {
+        free_bytes: u64,
+    },
+}
+
+impl<S: HasTail> Log<S> {
+    pub(crate) fn new(disk: Arc<dyn Disk>, folder: &Path, queue: Arc<CommitQueue>, mut state: S) -> Self {
+        queue.look_at_room(&*disk, folder);
+        let marks = Marks::starting_at(state.tail().next());
+        let files = Mutex::new(VecDeque::new());
+        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, queue }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
+        self.state.lock()
+    }
+
+    /// Ends what was done under the lock, and tells the committer if something is new.
+    pub(crate) fn unlock(self: &Arc<Self>, mut state: MutexGuard<'_, S>) {
+        let tail = state.tail();
+        let news = !tail.announced && tail.is_waiting();
+        tail.announced |= news;
+        drop(state);
+        if news {
+            self.queue.announce(Arc::clone(self) as Arc<dyn Source>);
+        }
+    }
+
+    /// Whether a record of `bytes` may be appended.
+    pub(crate) fn room(&self, tail: &Tail, bytes: usize) -> Room {
+        let waiting_bytes = tail.waiting_bytes();
+        if waiting_bytes > 0 && waiting_bytes.saturating_add(bytes) > limits::LOG_BYTES_WAITING_MAX {
+            return Room::Full { waiting_bytes };
+        }
+        let free_bytes = self.queue.free_bytes();
+        let needed = (waiting_bytes as u64).saturating_add(bytes as u64).saturating_add(limits::LOG_DISK_RESERVE_BYTES);
+        if free_bytes < needed { Room::Short { free_bytes } } else { Room::Enough }
+    }
+
+    /// Lets the committer look again how much room there is.
+    pub(crate) fn ask_for_room(self: &Arc<Self>, mut state: MutexGuard<'_, S>) {
+        let news = !std::mem::replace(&mut state.tail().announced, true);
+        drop(state);
+        if news {
+            self.queue.announce(Arc::clone(self) as Arc<dyn Source>);
+        }
+    }
+
+    pub(crate) fn poll(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        self.marks.poll(point, waker)
+    }
+
+    /// The file of a segment, opened once and kept for a while.
+    pub(crate) fn file(&self, segment: &Segment) -> io::Result<Arc<dyn DiskFile>> {
+        let mut files = self.files.lock();
+        let known =
+            files.iter().position(|(base, generation, _)| (*base, *generation) == (segment.base, segment.generation));
+        let entry = match known.and_then(|index| files.remove(index)) {
+            Some(entry) => entry,
+            None => (segment.base, segment.generation, self.disk.open(&segment.path(&self.folder))?),
+        };
+        let file = Arc::clone(&entry.2);
+        files.push_front(entry);
+        files.truncate(limits::LOG_FILES_OPEN_MAX);
+        Ok(file)
+    }
+
+    fn create(&self, segment: &Segment) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.create(&segment.path(&self.folder))?;
+        let mut files = self.files.lock();
+        files.push_front((segment.base, segment.generation, Arc::clone(&file)));
+        files.truncate(limits::LOG_FILES_OPEN_MAX);
+        Ok(file)
+    }
+
+    fn forget(&self, segment: &Segment) {
+        self.files.lock().retain(|(base, generation, _)| (*base, *generation) != (segment.base, segment.generation));
+    }
+
+    /// Writes one chunk; whether a file was made.
+    fn write(&self, chunk: &Chunk) -> io::Result<bool> {
+        let made = chunk.creates;
+        let file = if made { self.create(&chunk.segment)? } else { self.file(&chunk.segment)? };
+        if chunk.seals {
+            file.sync_data()?;
+        }
+        if chunk.cuts {
+            file.truncate(chunk.at)?;
+        }
+        file.write_all_at(chunk.at, &chunk.bytes)?;
+        chunk.segment.set_on_disk(chunk.at + chunk.bytes.len() as u64);
+        if chunk.seals {
+            file.sync_data()?;
+        }
+        Ok(made)
+    }
+}
+
+impl<S: HasTail> Source for Log<S> {
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn take(&self, free_bytes: u64) -> Option<Batch> {
+        let mut state = self.lock();
+        let tail = state.tail();
+        if !tail.is_waiting() || self.marks.is_poisoned() {
+            tail.announced = false;
+            return None;
+        }
+        let needed = (tail.waiting_bytes() as u64).saturating_add(limits::LOG_DISK_RESERVE_LEAST_BYTES);
+        (free_bytes >= needed).then(|| tail.take(self.marks.synced()))
+    }
+
+    fn write(&self, batch: &Batch) -> io::Result<()> {
+        let mut made = false;
+        for chunk in &batch.chunks {
+            made |= self.write(chunk)?;
+        }
+        if made {
+            self.disk.sync_folder(&self.folder)?;
+        }
+        self.marks.move_written(batch.next);
+        Ok(())
+    }
+
+    fn sync(&self, batch: &Batch) -> io::Result<()> {
+        if !batch.sync {
+            return Ok(());
+        }
+        // A segment that is sealed was synced with its last chunk.
+        let active = self.lock().tail().active().map(|(segment, _)| Arc::clone(segment));
+        let last = batch.chunks.last().filter(|chunk| !chunk.seals).map(|chunk| Arc::clone(&chunk.segment));
+        if let Some(segment) = last.or(active.filter(|segment| segment.on_disk() > 0)) {
+            self.file(&segment)?.sync_data()?;
+        }
+        self.marks.move_synced(batch.next);
+        for segment in &batch.removals {
+            self.forget(segment);
+            match self.disk.remove(&segment.path(&self.folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if !batch.removals.is_empty() {
+            self.disk.sync_folder(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    fn done(&self, batch: Batch) {
+        self.lock().tail().written(batch);
+    }
+
+    fn put_back(&self, batch: Batch) {
+        let mut state = self.lock();
+        state.tail().put_back(batch);
+        state.tail().announced = true;
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.lock().tail().is_waiting() && !self.marks.is_poisoned()
+    }
+
+    fn poison(&self, error: &io::Error) {
+        self.marks.poison(Poisoned { folder: self.folder.display().to_string(), what: error.to_string() });
+    }
+}

@@ -1,0 +1,77 @@
+//! What destinations say about their messages: acknowledged, received, sent; and what publishers release.
+
+use std::num::NonZeroU16;
+
+use message::DestinationId;
+
+use super::record::{KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, put_packet, put_received};
+use super::state::count_out;
+use super::{Ordinal, Spool};
+use crate::Durability;
+use crate::log::{CommitPoint, put_varint};
+
+impl Spool {
+    /// Takes messages out of a destination, in any order. Those that are out already do no harm.
+    pub fn acknowledge(&self, destination: DestinationId, ordinals: &[Ordinal]) -> CommitPoint {
+        let mut ordinals: Vec<u64> = ordinals.iter().map(|ordinal| ordinal.0).collect();
+        let mut state = self.log.lock();
+        let point = state.settle(destination, None, &mut ordinals);
+        self.log.unlock(state);
+        point
+    }
+
+    /// Notes that the receiver confirmed a QoS 2 message by PUBREC. PUBREL may be sent when the point is reached.
+    pub fn mark_received(&self, destination: DestinationId, ordinal: Ordinal) -> CommitPoint {
+        let mut state = self.log.lock();
+        let next = state.tail.next();
+        let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
+        let durability = found.options.durability;
+        if !found.waits(ordinal.0) || !found.received.insert(ordinal.0) {
+            return CommitPoint { until: next, durability };
+        }
+        let point = state.put_state(KIND_RECEIVED, durability, |buffer| put_received(buffer, destination, ordinal.0));
+        self.log.unlock(state);
+        point
+    }
+
+    /// Forgets the packet id of a QoS 2 message that a publisher's durable session brought. PUBCOMP may be sent when the point
+    /// is reached.
+    pub fn release(&self, destination: DestinationId, packet: NonZeroU16) -> CommitPoint {
+        let mut state = self.log.lock();
+        let next = state.tail.next();
+        let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
+        let durability = found.options.durability;
+        if !found.inbound.remove(&packet.get()) {
+            return CommitPoint { until: next, durability };
+        }
+        let point = state.put_state(KIND_RELEASED, durability, |buffer| put_packet(buffer, destination, packet.get()));
+        self.log.unlock(state);
+        point
+    }
+
+    /// Notes that messages below this ordinal may have been sent. It is written down with the next acknowledgement, so after a
+    /// crash a message that was sent may be read as if it had not been.
+    pub fn sent(&self, destination: DestinationId, below: Ordinal) {
+        if let Some(found) = self.log.lock().destinations.get_mut(&destination) {
+            found.sent = found.sent.max(below.0).min(found.next);
+        }
+    }
+
+    /// Forgets a destination with all that waits in it.
+    pub fn remove(&self, destination: DestinationId) -> CommitPoint {
+        let mut guard = self.log.lock();
+        let state = &mut *guard;
+        let Some(found) = state.destinations.remove(&destination) else { return CommitPoint::REACHED };
+        for extent in &found.extents {
+            count_out(&mut state.segments, &mut state.emptied, extent.segment, u64::from(extent.live));
+        }
+        let point = if found.next == 0 && found.inbound.is_empty() {
+            CommitPoint::REACHED
+        } else {
+            state.put_state(KIND_REMOVED, Durability::Fsync, |buffer| put_varint(buffer, destination.get()))
+        };
+        state.remove_emptied();
+        self.log.unlock(guard);
+        point
+    }
+}

@@ -1,0 +1,238 @@
+//! Takes a message: one record for all its destinations.
+
+use std::num::NonZeroU16;
+
+use message::{DestinationId, Publication, Timestamp, limits};
+
+use super::destination::{Destination, Settled};
+use super::options::DropReason;
+use super::placement::{Placed, Placement};
+use super::record::{
+    KIND_INBOUND, KIND_MESSAGE, Origin, put_message_head, put_packet, put_placement, put_publication, set_placements,
+};
+use super::state::{State, count_out};
+use super::{Ordinal, Spool};
+use crate::log::{CommitPoint, HEADER_BYTES, Poisoned, Room};
+use crate::{Durability, FullPolicy};
+
+/// Why a message was not taken. None of its destinations has it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    #[error("{waiting_bytes} bytes wait for the disk: slow down and try again")]
+    Full { waiting_bytes: usize },
+    #[error("the disk has {free_bytes} bytes left, {} are kept in reserve: make room", limits::LOG_DISK_RESERVE_BYTES)]
+    NoRoom { free_bytes: u64 },
+    #[error("the spool has {bytes} bytes, as many as it may have: let its messages be taken out or allow it more")]
+    SpoolFull { bytes: u64 },
+    #[error("the message has {bytes} bytes: at most {} fit in a record", limits::LOG_RECORD_BYTES_MAX)]
+    TooLarge { bytes: usize },
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+}
+
+impl Spool {
+    /// Takes a message for all these destinations. `placed` is called for each of them, in their order and under the spool's
+    /// lock, so that whoever keeps the messages in memory too sees them in the order of their ordinals: it must be short
+    /// and must not call the spool.
+    ///
+    /// `origin` is the durable session of a QoS 2 publisher and its packet id, which counts as taken until it is released.
+    /// The point that is the answer is reached when the message is as safe as the most careful of its destinations asks.
+    pub fn append(
+        &self,
+        now: Timestamp,
+        publication: &Publication,
+        origin: Option<(DestinationId, NonZeroU16)>,
+        to: &[Placement],
+        mut placed: impl FnMut(usize, Placed),
+    ) -> Result<CommitPoint, AppendError> {
+        let bytes = record_bytes_most(publication, to);
+        if bytes > limits::LOG_RECORD_BYTES_MAX {
+            return Err(AppendError::TooLarge { bytes });
+        }
+        let mut state = self.log.lock();
+        if let Some(poisoned) = self.log.marks.poisoned() {
+            return Err(poisoned.into());
+        }
+        match self.log.room(&state.tail, bytes) {
+            Room::Enough => {}
+            Room::Full { waiting_bytes } => return Err(AppendError::Full { waiting_bytes }),
+            Room::Short { free_bytes } => {
+                self.log.ask_for_room(state);
+                return Err(AppendError::NoRoom { free_bytes });
+            }
+        }
+        let held = state.bytes();
+        if held.saturating_add(bytes as u64) > state.options.bytes_max {
+            return Err(AppendError::SpoolFull { bytes: held });
+        }
+        let origin = origin.map(|(destination, packet)| (destination, packet.get()));
+        let mut results = std::mem::take(&mut state.results);
+        results.clear();
+        let point = state.append(now, publication, origin, to, bytes, &mut results);
+        for (index, result) in results.iter().enumerate() {
+            placed(index, *result);
+        }
+        state.results = results;
+        self.log.unlock(state);
+        Ok(point)
+    }
+}
+
+/// At most so many bytes has the record.
+fn record_bytes_most(publication: &Publication, to: &[Placement]) -> usize {
+    let identifiers: usize = to.iter().map(|placement| placement.identifiers.len()).sum();
+    // A varint takes up to ten bytes; what a publication weighs in memory is more than what it takes here.
+    HEADER_BYTES + 32 + publication.weight_bytes() + to.len() * 24 + identifiers * 5
+}
+
+/// What a message counts for in the limit of its destinations.
+fn message_bytes(publication: &Publication) -> u64 {
+    (limits::SPOOL_MESSAGE_OVERHEAD_BYTES + publication.topic.as_str().len() + publication.payload.len()) as u64
+}
+
+impl State {
+    /// Bytes of all segments.
+    fn bytes(&self) -> u64 {
+        self.segments_bytes + self.tail.active().map_or(0, |(_, bytes)| bytes)
+    }
+
+    fn append(
+        &mut self,
+        now: Timestamp,
+        publication: &Publication,
+        origin: Option<Origin>,
+        to: &[Placement],
+        bytes: usize,
+        results: &mut Vec<Placed>,
+    ) -> CommitPoint {
+        self.now = now;
+        self.make_segment(bytes);
+        let Self { tail, destinations, segments, filling, emptied, making_room, .. } = self;
+        let Some(begun) = tail.begin(now, KIND_MESSAGE) else { return CommitPoint::REACHED };
+        let (start, place, buffer) = (begun.start, begun.place, begun.buffer);
+        let count_at = put_message_head(buffer, origin);
+        let size = message_bytes(publication);
+        let mut count = 0u32;
+        let mut durability = Durability::Memory;
+        for placement in to {
+            let id = placement.destination;
+            let destination = destinations.entry(id).or_default();
+            let result = destination.make_room(publication, size, |settled, ordinal, reason| {
+                if let Settled::In { segment } = settled {
+                    count_out(segments, emptied, segment, 1);
+                }
+                making_room.push((id, ordinal, reason));
+            });
+            if let Some(refused) = result {
+                results.push(refused);
+                continue;
+            }
+            if destination.filling.places.is_empty() {
+                filling.push(id);
+            }
+            let ordinal = destination.place(place, size, now.as_micros());
+            if destination.keys.is_some() {
+                destination.remember(publication, ordinal);
+            }
+            durability = durability.max(destination.options.durability);
+            put_placement(buffer, placement, ordinal);
+            results.push(Placed::At(Ordinal(ordinal)));
+            count += 1;
+        }
+        if let Some((publisher, packet)) = origin.filter(|_| results.is_empty() || results.iter().any(is_taken)) {
+            let publisher = destinations.entry(publisher).or_default();
+            publisher.inbound.insert(packet);
+            durability = durability.max(publisher.options.durability);
+        }
+        if count > 0 {
+            set_placements(buffer, count_at, count);
+            put_publication(buffer, publication, now);
+            let point = tail.finish(start, durability);
+            self.write_room_made();
+            return point;
+        }
+        tail.abandon(start);
+        match origin.filter(|_| results.is_empty() || results.iter().any(is_taken)) {
+            Some((publisher, packet)) => {
+                self.put_state(KIND_INBOUND, durability, |buffer| put_packet(buffer, publisher, packet))
+            }
+            None => CommitPoint::REACHED,
+        }
+    }
+
+    /// Writes down who had to make room for a message.
+    fn write_room_made(&mut self) {
+        if self.making_room.is_empty() {
+            return;
+        }
+        let made = std::mem::take(&mut self.making_room);
+        for group in made.chunk_by(|one, other| (one.0, one.2) == (other.0, other.2)) {
+            if let Some((id, _, reason)) = group.first() {
+                let ordinals: Vec<u64> = group.iter().map(|(_, ordinal, _)| *ordinal).collect();
+                self.write_settled(*id, Some(*reason), &ordinals);
+            }
+        }
+        self.making_room = made;
+        self.making_room.clear();
+        self.remove_emptied();
+    }
+}
+
+/// Whether the publisher has reason to think that its message was taken.
+fn is_taken(result: &Placed) -> bool {
+    !matches!(result, Placed::Refused)
+}
+
+impl Destination {
+    /// Notes the message of a topic.
+    fn remember(&mut self, publication: &Publication, ordinal: u64) {
+        let Some(mut keys) = self.keys.take() else { return };
+        keys.set(&publication.topic, ordinal);
+        keys.tidy(self.waiting_messages, |ordinal| self.waits(ordinal));
+        self.keys = Some(keys);
+    }
+
+    /// Makes room for one more message by the destination's policy; the answer is what becomes of it if there is none.
+    fn make_room(
+        &mut self,
+        publication: &Publication,
+        bytes: u64,
+        mut out: impl FnMut(Settled, u64, DropReason),
+    ) -> Option<Placed> {
+        if let Some(last) = self.keys.as_ref().and_then(|keys| keys.last(&publication.topic))
+            && let Some(settled) = self.drop_one(last, DropReason::Replaced)
+        {
+            out(settled, last, DropReason::Replaced);
+        }
+        let limits = self.options.limits;
+        let makes_room = matches!(self.options.policy, FullPolicy::DropOldest | FullPolicy::KeepLastPerKey);
+        let never_fits = bytes > limits.bytes_max || limits.messages_max == 0;
+        while self.waiting_messages >= limits.messages_max
+            || self.waiting_bytes.saturating_add(bytes) > limits.bytes_max
+        {
+            if self.options.policy == FullPolicy::Refuse {
+                return Some(Placed::Refused);
+            }
+            let oldest = self.low;
+            let dropped = if makes_room && !never_fits { self.drop_one(oldest, DropReason::Oldest) } else { None };
+            let Some(settled) = dropped else {
+                self.count_dropped(DropReason::Newest);
+                return Some(Placed::DroppedNewest);
+            };
+            out(settled, oldest, DropReason::Oldest);
+        }
+        None
+    }
+
+    fn drop_one(&mut self, ordinal: u64, reason: DropReason) -> Option<Settled> {
+        let settled = self.settle(ordinal)?;
+        self.count_dropped(reason);
+        Some(settled)
+    }
+
+    fn count_dropped(&mut self, reason: DropReason) {
+        if let Some(count) = self.dropped.get_mut(reason.index()) {
+            *count += 1;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One log for all durable sessions and queues of a node. A message that goes to many of them is stored once; each takes its
+//! messages out in any order. Memory does not grow with what waits, and a segment is removed when nothing in it waits.
+//!
+//! `append`, `acknowledge`, `read` are what happens in the field of the day; `recover` is how the state is found again;
+//! `record`, `snapshot`, `footer` are the format.
+
+mod acknowledge;
+mod append;
+mod destination;
+mod footer;
+mod options;
+mod placement;
+mod read;
+mod record;
+mod recover;
+mod snapshot;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use append::AppendError;
+pub use options::{DestinationOptions, DropReason, SpoolOptions};
+pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
+pub use read::ReadError;
+pub use recover::{Damage, OpenError, Recovery};
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use message::DestinationId;
+
+use self::state::State;
+use crate::log::{CommitPoint, Log, Poisoned};
+
+/// The spool, opened. Clones share it. What was appended is written by the committer that it was opened with, even if all
+/// clones are gone.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    log: Arc<Log<State>>,
+}
+
+/// What is known of one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DestinationState {
+    /// All below is out.
+    pub low: Ordinal,
+    /// What the next message gets.
+    pub next: Ordinal,
+    pub waiting_messages: u64,
+    /// About so many: what is acknowledged counts as the average of its segment.
+    pub waiting_bytes: u64,
+    /// QoS 2 messages that the receiver has confirmed and that wait for PUBCOMP.
+    pub received: Vec<Ordinal>,
+    /// QoS 2 packet ids that this session published and has not released.
+    pub inbound: Vec<u16>,
+    /// Messages that were lost to limits and damage, by `DropReason as usize`.
+    pub dropped: [u64; DropReason::ALL.len()],
+}
+
+impl Spool {
+    /// Says what a destination asks for: after opening for all, and when one is new. Saying it again changes it.
+    pub fn add(&self, destination: DestinationId, options: DestinationOptions) -> Result<(), ReadError> {
+        let keys = self.keys_of(destination, options.policy)?;
+        let mut state = self.log.lock();
+        let found = state.destinations.entry(destination).or_default();
+        found.options = options;
+        found.keys = keys;
+        Ok(())
+    }
+
+    /// Whether this point is reached: one look at a number.
+    pub fn committed(&self, point: CommitPoint) -> bool {
+        self.log.marks.reached(point)
+    }
+
+    /// Waits for a point. One who asks often is woken once.
+    pub fn poll_committed(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        self.log.poll(point, waker)
+    }
+
+    /// Why the spool takes no more, once a write or a sync has failed.
+    pub fn failure(&self) -> Option<Poisoned> {
+        self.log.marks.poisoned()
+    }
+
+    /// What is known of a destination; `None` when it was never added and nothing came for it.
+    pub fn state(&self, destination: DestinationId) -> Option<DestinationState> {
+        let state = self.log.lock();
+        let found = state.destinations.get(&destination)?;
+        Some(DestinationState {
+            low: Ordinal(found.low),
+            next: Ordinal(found.next),
+            waiting_messages: found.waiting_messages,
+            waiting_bytes: found.waiting_bytes,
+            received: found.received.iter().copied().map(Ordinal).collect(),
+            inbound: found.inbound.iter().copied().collect(),
+            dropped: found.dropped,
+        })
+    }
+}

@@ -1,0 +1,390 @@
+//! Reads what waits in a destination. Under the lock is only found out where the messages lie, and what is not yet on the
+//! disk is copied; files are read without it.
+
+use std::io;
+use std::sync::Arc;
+
+use message::{Bytes, DestinationId, limits};
+
+use super::Spool;
+use super::destination::Keys;
+use super::options::DropReason;
+use super::placement::{Ordinal, ReadOn, Spooled};
+use super::record::{KIND_MESSAGE, message_head, placement};
+use super::state::State;
+use crate::disk::DiskFile;
+use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, Segment, decode_publication};
+use crate::{Durability, FullPolicy};
+
+/// Why messages could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error("the destination {0} is not known to the spool: add it first")]
+    Unknown(u64),
+    #[error("{file} of the spool cannot be read: {what}; look at the disk")]
+    Disk { file: String, what: String },
+}
+
+/// Where the next messages of a destination lie.
+enum Plan {
+    /// Nothing waits from this ordinal on.
+    End {
+        from: u64,
+    },
+    /// Copied from memory.
+    Memory {
+        seed: u32,
+        records: Vec<(u64, Bytes)>,
+    },
+    File(FilePlan),
+}
+
+struct FilePlan {
+    segment: Arc<Segment>,
+    /// The ordinals that are wanted, in order.
+    wanted: Vec<u64>,
+    places: Places,
+    /// Bytes that one record has about.
+    typical_bytes: usize,
+}
+
+enum Places {
+    /// For each that is wanted.
+    Known(Vec<u32>),
+    /// In a list in the file.
+    Listed { at: u64, first: u64 },
+}
+
+/// What is asked of one read.
+struct Query {
+    id: DestinationId,
+    durability: Durability,
+    sent: u64,
+    messages_max: usize,
+    bytes_max: usize,
+}
+
+impl Spool {
+    /// Appends messages that wait in a destination from an ordinal on, also those that are not yet on the disk; at most so many
+    /// messages and, but for the first, so many bytes of topics and payloads. Payloads share a buffer of a few messages.
+    /// A damaged record is counted, taken out of the destination, and passed over.
+    pub fn read(
+        &self,
+        destination: DestinationId,
+        from: Ordinal,
+        messages_max: usize,
+        bytes_max: usize,
+        out: &mut Vec<Spooled>,
+    ) -> Result<ReadOn, ReadError> {
+        let start = out.len();
+        let mut from = from.0;
+        let mut bytes = 0;
+        loop {
+            let left = messages_max.saturating_sub(out.len() - start);
+            let left_bytes = bytes_max.saturating_sub(bytes);
+            let state = self.log.lock();
+            let Some(found) = state.destinations.get(&destination) else {
+                return Err(ReadError::Unknown(destination.get()));
+            };
+            let query = Query {
+                id: destination,
+                durability: found.options.durability,
+                sent: found.sent,
+                messages_max: left,
+                bytes_max: left_bytes,
+            };
+            if left == 0 || (left_bytes == 0 && bytes > 0) {
+                let next = found.acknowledged.next_missing(from.max(found.low));
+                return Ok(ReadOn { from: Ordinal(from), more: next < found.next });
+            }
+            let plan = state.plan(&query, from);
+            drop(state);
+            let before = out.len();
+            let mut damaged = Vec::new();
+            match plan {
+                Plan::End { from } => return Ok(ReadOn { from: Ordinal(from), more: false }),
+                Plan::Memory { seed, records } => {
+                    from = take_records(&query, seed, records, from, out, &mut damaged);
+                }
+                Plan::File(plan) => match self.read_file(&query, &plan, out, &mut damaged) {
+                    Ok(next) => from = next,
+                    // The segment was removed or written anew since the plan was made.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(&plan.segment) => {}
+                    Err(error) => {
+                        let file = plan.segment.path(&self.log.folder).display().to_string();
+                        return Err(ReadError::Disk { file, what: error.to_string() });
+                    }
+                },
+            }
+            bytes += out.iter().skip(before).map(size).sum::<usize>();
+            self.drop_damaged(destination, damaged);
+        }
+    }
+
+    fn is_gone(&self, segment: &Segment) -> bool {
+        let state = self.log.lock();
+        let is_same = |other: &Segment| (other.base, other.generation) == (segment.base, segment.generation);
+        let sealed = state.segments.get(&segment.base).is_some_and(|sealed| is_same(&sealed.segment));
+        !sealed && !state.tail.active().is_some_and(|(active, _)| is_same(active))
+    }
+
+    fn drop_damaged(&self, destination: DestinationId, mut damaged: Vec<u64>) {
+        if damaged.is_empty() {
+            return;
+        }
+        let mut state = self.log.lock();
+        state.settle(destination, Some(DropReason::Damaged), &mut damaged);
+        self.log.unlock(state);
+    }
+
+    /// Reads the wanted messages from their file until the limits are reached; where to go on is the answer.
+    fn read_file(
+        &self,
+        query: &Query,
+        plan: &FilePlan,
+        out: &mut Vec<Spooled>,
+        damaged: &mut Vec<u64>,
+    ) -> io::Result<u64> {
+        let file = self.log.file(&plan.segment)?;
+        let places = match &plan.places {
+            Places::Known(places) => places.clone(),
+            Places::Listed { at, first } => listed_places(&*file, *at, *first, &plan.wanted)?,
+        };
+        let end = plan.segment.on_disk();
+        let mut window = Window { file: &*file, end, start: 0, bytes: Bytes::new() };
+        let mut bytes = 0;
+        let mut next = plan.wanted.first().copied().unwrap_or_default();
+        for (index, (ordinal, place)) in plan.wanted.iter().zip(&places).enumerate() {
+            if bytes >= query.bytes_max && bytes > 0 {
+                return Ok(next);
+            }
+            next = ordinal + 1;
+            let rest = places.get(index..).unwrap_or_default();
+            let record = window.record(*place, rest, plan.typical_bytes, plan.segment.seed)?;
+            match record.and_then(|record| spooled(query, &record, *ordinal)) {
+                Some(spooled) => {
+                    bytes += size(&spooled);
+                    out.push(spooled);
+                }
+                None => damaged.push(*ordinal),
+            }
+        }
+        Ok(next)
+    }
+
+    /// The last message of each topic that waits in a destination that keeps only that.
+    pub(super) fn keys_of(
+        &self,
+        destination: DestinationId,
+        policy: FullPolicy,
+    ) -> Result<Option<Box<Keys>>, ReadError> {
+        if policy != FullPolicy::KeepLastPerKey {
+            return Ok(None);
+        }
+        let mut keys = Box::<Keys>::default();
+        let mut from = Ordinal(0);
+        while self.state(destination).is_some() {
+            let mut batch = Vec::new();
+            let read = self.read(destination, from, 1024, limits::LOG_READ_BYTES_MAX, &mut batch)?;
+            for spooled in batch {
+                keys.set(&spooled.publication.topic, spooled.ordinal.0);
+            }
+            if !read.more {
+                break;
+            }
+            from = read.from;
+        }
+        Ok(Some(keys))
+    }
+}
+
+fn size(spooled: &Spooled) -> usize {
+    spooled.publication.topic.as_str().len() + spooled.publication.payload.len()
+}
+
+impl State {
+    fn plan(&self, query: &Query, from: u64) -> Plan {
+        let Some(destination) = self.destinations.get(&query.id) else { return Plan::End { from } };
+        let mut from = from.max(destination.low);
+        let (wanted, segment, list, typical) = loop {
+            let Some(extent) = destination.extent_from(from) else {
+                let wanted = destination.waiting_within(from, destination.next, query.messages_max);
+                let active = self.tail.active().map(|(segment, _)| Arc::clone(segment));
+                let Some(segment) = active.filter(|_| !wanted.is_empty()) else {
+                    return Plan::End { from: from.max(destination.next) };
+                };
+                let filling = &destination.filling;
+                break (wanted, segment, None, filling.bytes / u64::from(filling.live).max(1));
+            };
+            let wanted = destination.waiting_within(from.max(extent.first), extent.end(), query.messages_max);
+            from = extent.end();
+            if let Some(sealed) = self.segments.get(&extent.segment).filter(|_| !wanted.is_empty()) {
+                let list = (u64::from(extent.places_at), extent.first);
+                break (wanted, Arc::clone(&sealed.segment), Some(list), extent.bytes / u64::from(extent.live).max(1));
+            }
+        };
+        let typical_bytes = usize::try_from(typical).unwrap_or(usize::MAX);
+        let places = match list {
+            Some((at, first)) => {
+                let Some(memory) = self.tail.in_memory(&segment, at) else {
+                    let places = Places::Listed { at, first };
+                    return Plan::File(FilePlan { segment, wanted, places, typical_bytes });
+                };
+                wanted.iter().map(|ordinal| listed_place(memory, *ordinal - first)).collect()
+            }
+            None => {
+                let filling = &destination.filling;
+                let place = |ordinal: &u64| filling.places.get((*ordinal - filling.first) as usize).copied();
+                wanted.iter().map(|ordinal| place(ordinal).unwrap_or_default()).collect()
+            }
+        };
+        self.split(query, segment, wanted, places, typical_bytes)
+    }
+
+    /// Reads from the file what it has, and from memory only when that comes first.
+    fn split(
+        &self,
+        query: &Query,
+        segment: Arc<Segment>,
+        mut wanted: Vec<u64>,
+        mut places: Vec<u32>,
+        typical_bytes: usize,
+    ) -> Plan {
+        let on_disk = segment.on_disk();
+        let in_file = places.iter().take_while(|place| u64::from(**place) < on_disk).count();
+        if in_file > 0 {
+            wanted.truncate(in_file);
+            places.truncate(in_file);
+            return Plan::File(FilePlan { segment, wanted, places: Places::Known(places), typical_bytes });
+        }
+        let mut copied = Vec::new();
+        let mut spans = Vec::new();
+        for (ordinal, place) in wanted.iter().zip(&places) {
+            if copied.len() >= query.bytes_max && !copied.is_empty() {
+                break;
+            }
+            let bytes = self.tail.in_memory(&segment, u64::from(*place)).unwrap_or_default();
+            let length = Header::decode(bytes).map_or(0, |header| header.length as usize);
+            let start = copied.len();
+            copied.extend_from_slice(bytes.get(..length).unwrap_or_default());
+            spans.push((*ordinal, start..copied.len()));
+        }
+        let copied = Bytes::from(copied);
+        let records = spans.into_iter().map(|(ordinal, span)| (ordinal, copied.slice(span))).collect();
+        Plan::Memory { seed: segment.seed, records }
+    }
+}
+
+fn listed_place(list: &[u8], index: u64) -> u32 {
+    let at = usize::try_from(index.saturating_mul(4)).unwrap_or(usize::MAX);
+    list.get(at..).and_then(|rest| Decoder::new(rest, 0).number_u32()).unwrap_or_default()
+}
+
+/// The places of the wanted messages, by the list in the file.
+fn listed_places(file: &dyn DiskFile, at: u64, first: u64, wanted: &[u64]) -> io::Result<Vec<u32>> {
+    let (Some(least), Some(most)) = (wanted.first(), wanted.last()) else { return Ok(Vec::new()) };
+    let length = usize::try_from((most - least + 1).saturating_mul(4)).unwrap_or(usize::MAX);
+    let list = file.read_up_to(at + (least - first) * 4, length)?;
+    Ok(wanted.iter().map(|ordinal| listed_place(&list, ordinal - least)).collect())
+}
+
+/// The part of a file that was read last.
+struct Window<'a> {
+    file: &'a dyn DiskFile,
+    end: u64,
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Window<'_> {
+    /// The record at a place, and by the way those that are wanted after it; `None` when it is damaged.
+    fn record(&mut self, place: u32, wanted: &[u32], typical_bytes: usize, seed: u32) -> io::Result<Option<Bytes>> {
+        let place = u64::from(place);
+        if let Some(record) = self.within(place, seed) {
+            return Ok(Some(record));
+        }
+        let most = self.end.saturating_sub(place);
+        self.load(place, span(wanted, typical_bytes).min(usize::try_from(most).unwrap_or(usize::MAX)))?;
+        if let Some(record) = self.within(place, seed) {
+            return Ok(Some(record));
+        }
+        let length =
+            Header::decode(&self.bytes).filter(Header::is_plausible).map_or(0, |header| header.length as usize);
+        if length <= self.bytes.len() || length as u64 > most {
+            return Ok(None);
+        }
+        self.load(place, length)?;
+        Ok(self.within(place, seed))
+    }
+
+    fn load(&mut self, start: u64, length: usize) -> io::Result<()> {
+        self.bytes = Bytes::from(self.file.read_up_to(start, length)?);
+        self.start = start;
+        Ok(())
+    }
+
+    fn within(&self, place: u64, seed: u32) -> Option<Bytes> {
+        let at = usize::try_from(place.checked_sub(self.start)?).ok()?;
+        let (header, _) = Header::check(self.bytes.get(at..)?, seed)?;
+        Some(self.bytes.slice(at..at + header.length as usize))
+    }
+}
+
+/// How much to read for the first of these places, and for those that lie close behind it.
+fn span(wanted: &[u32], typical_bytes: usize) -> usize {
+    let mut end = 0;
+    for pair in wanted.windows(2) {
+        let (Some(one), Some(other)) = (pair.first(), pair.last()) else { break };
+        let distance = u64::from(other.saturating_sub(*one));
+        let apart = distance.saturating_sub(typical_bytes as u64) > limits::LOG_READ_GAP_BYTES_MAX;
+        let next = end + distance as usize;
+        if apart || other <= one || next > limits::LOG_READ_BYTES_MAX {
+            break;
+        }
+        end = next;
+    }
+    end + typical_bytes.saturating_mul(2).clamp(512, limits::LOG_READ_BYTES_MAX)
+}
+
+fn take_records(
+    query: &Query,
+    seed: u32,
+    records: Vec<(u64, Bytes)>,
+    mut from: u64,
+    out: &mut Vec<Spooled>,
+    damaged: &mut Vec<u64>,
+) -> u64 {
+    for (ordinal, record) in records {
+        from = ordinal + 1;
+        let whole = Header::check(&record, seed).map(|_| &record);
+        match whole.and_then(|record| spooled(query, record, ordinal)) {
+            Some(spooled) => out.push(spooled),
+            None => damaged.push(ordinal),
+        }
+    }
+    from
+}
+
+/// The message of a whole record as this destination sees it; `None` when it is not in it.
+fn spooled(query: &Query, record: &Bytes, ordinal: u64) -> Option<Spooled> {
+    let header = Header::decode(record).filter(|header| header.kind == KIND_MESSAGE)?;
+    let mut decoder = Decoder::new(record, HEADER_BYTES);
+    let (_, count) = message_head(&mut decoder)?;
+    let mut own = None;
+    for _ in 0..count {
+        let placed = placement(&mut decoder)?;
+        if placed.placement.destination == query.id && placed.ordinal == ordinal {
+            own = Some(placed.placement);
+        }
+    }
+    let own = own?;
+    Some(Spooled {
+        ordinal: Ordinal(ordinal),
+        point: CommitPoint { until: header.seq + 1, durability: query.durability },
+        publication: decode_publication(record, decoder.at(), header.timestamp_us)?,
+        qos: own.qos,
+        retain: own.retain,
+        identifiers: own.identifiers,
+        was_sent: ordinal < query.sent,
+    })
+}

@@ -1,0 +1,197 @@
+//! The bodies of the spool's records. Destinations, ordinals and counts are varints unless said otherwise.
+//!
+//! | kind | body |
+//! |---|---|
+//! | 1 message | origin: `0`, or `1`, destination and packet id u16; count u32 of placements; each: destination, ordinal, flags u8 (bits 0–1 QoS, 2 retain, 3 identifiers: their count and each); the publication |
+//! | 2 settled | destination; reason u8: 0 acknowledged, else 1 + the number of the drop reason; `sent`; runs |
+//! | 3 received | destination; ordinal |
+//! | 4 released | destination; packet id u16 |
+//! | 5 inbound | destination; packet id u16 |
+//! | 6 removed | destination |
+//! | 7 snapshot | see `snapshot` |
+//!
+//! Runs: their count; each as the distance from the end of the one before (the first from zero), and its length.
+
+use message::{DestinationId, Publication, QoS, Timestamp};
+
+use super::options::DropReason;
+use super::placement::Placement;
+use crate::log::{Decoder, encode_publication, put_varint};
+
+pub(super) const KIND_MESSAGE: u8 = 1;
+pub(super) const KIND_SETTLED: u8 = 2;
+pub(super) const KIND_RECEIVED: u8 = 3;
+pub(super) const KIND_RELEASED: u8 = 4;
+pub(super) const KIND_INBOUND: u8 = 5;
+pub(super) const KIND_REMOVED: u8 = 6;
+pub(super) const KIND_SNAPSHOT: u8 = 7;
+
+const RETAIN: u8 = 1 << 2;
+const IDENTIFIERS: u8 = 1 << 3;
+
+/// Where a QoS 2 message came from: the session of its publisher and the packet id there.
+pub(super) type Origin = (DestinationId, u16);
+
+/// Appends the head of a message; [`set_placements`] is called when all are there.
+pub(super) fn put_message_head(buffer: &mut Vec<u8>, origin: Option<Origin>) -> usize {
+    match origin {
+        None => buffer.push(0),
+        Some((destination, packet)) => {
+            buffer.push(1);
+            put_varint(buffer, destination.get());
+            buffer.extend_from_slice(&packet.to_le_bytes());
+        }
+    }
+    let at = buffer.len();
+    buffer.extend_from_slice(&[0; 4]);
+    at
+}
+
+/// Says how many placements there are, at the place that [`put_message_head`] gave.
+pub(super) fn set_placements(buffer: &mut [u8], at: usize, count: u32) {
+    if let Some(bytes) = buffer.get_mut(at..at + 4) {
+        bytes.copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+pub(super) fn put_placement(buffer: &mut Vec<u8>, placement: &Placement, ordinal: u64) {
+    put_varint(buffer, placement.destination.get());
+    put_varint(buffer, ordinal);
+    let mut flags = u8::from(placement.qos);
+    if placement.retain {
+        flags |= RETAIN;
+    }
+    if placement.identifiers.is_empty() {
+        buffer.push(flags);
+        return;
+    }
+    buffer.push(flags | IDENTIFIERS);
+    put_varint(buffer, placement.identifiers.len() as u64);
+    for identifier in &placement.identifiers {
+        put_varint(buffer, u64::from(*identifier));
+    }
+}
+
+pub(super) fn put_publication(buffer: &mut Vec<u8>, publication: &Publication, now: Timestamp) {
+    encode_publication(buffer, publication, now);
+}
+
+/// One placement of a message, with its ordinal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PlacedAt {
+    pub(super) placement: Placement,
+    pub(super) ordinal: u64,
+}
+
+/// The head of a message: where it came from and how many placements follow.
+pub(super) fn message_head(decoder: &mut Decoder<'_>) -> Option<(Option<Origin>, u32)> {
+    let origin = match decoder.byte()? {
+        0 => None,
+        _ => Some((DestinationId::new(decoder.varint()?), decoder.number_u16()?)),
+    };
+    Some((origin, decoder.number_u32()?))
+}
+
+pub(super) fn placement(decoder: &mut Decoder<'_>) -> Option<PlacedAt> {
+    let destination = DestinationId::new(decoder.varint()?);
+    let ordinal = decoder.varint()?;
+    let flags = decoder.byte()?;
+    let mut identifiers = Vec::new();
+    if flags & IDENTIFIERS != 0 {
+        for _ in 0..decoder.count()? {
+            identifiers.push(u32::try_from(decoder.varint()?).ok()?);
+        }
+    }
+    let qos = QoS::try_from(flags & 3).ok()?;
+    Some(PlacedAt { placement: Placement { destination, qos, retain: flags & RETAIN != 0, identifiers }, ordinal })
+}
+
+/// Messages that left their destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SettledRuns {
+    pub(super) destination: DestinationId,
+    /// `None` when they were acknowledged.
+    pub(super) reason: Option<DropReason>,
+    pub(super) sent: u64,
+    /// First and the one after the last.
+    pub(super) runs: Vec<(u64, u64)>,
+}
+
+/// Appends the body of a record of messages that left; the ordinals are in order.
+pub(super) fn put_settled(
+    buffer: &mut Vec<u8>,
+    destination: DestinationId,
+    reason: Option<DropReason>,
+    sent: u64,
+    ordinals: &[u64],
+) {
+    put_varint(buffer, destination.get());
+    buffer.push(reason.map_or(0, |reason| reason as u8 + 1));
+    put_varint(buffer, sent);
+    let starts = |index: &usize| {
+        *index == 0 || ordinals.get(index - 1).map(|before| before + 1) != ordinals.get(*index).copied()
+    };
+    put_varint(buffer, (0..ordinals.len()).filter(starts).count() as u64);
+    let mut rest = ordinals;
+    let mut end = 0;
+    while let Some(first) = rest.first().copied() {
+        let length = rest.iter().zip(first..).take_while(|(ordinal, expected)| **ordinal == *expected).count();
+        put_varint(buffer, first - end);
+        put_varint(buffer, length as u64);
+        end = first + length as u64;
+        rest = rest.get(length..).unwrap_or_default();
+    }
+}
+
+pub(super) fn settled(decoder: &mut Decoder<'_>) -> Option<SettledRuns> {
+    let destination = DestinationId::new(decoder.varint()?);
+    let reason = match decoder.byte()? {
+        0 => None,
+        number => Some(*DropReason::ALL.get(usize::from(number) - 1)?),
+    };
+    let sent = decoder.varint()?;
+    Some(SettledRuns { destination, reason, sent, runs: runs(decoder)? })
+}
+
+pub(super) fn put_runs(buffer: &mut Vec<u8>, runs: impl ExactSizeIterator<Item = (u64, u64)>, mut end: u64) {
+    put_varint(buffer, runs.len() as u64);
+    for (first, next) in runs {
+        put_varint(buffer, first - end);
+        put_varint(buffer, next - first);
+        end = next;
+    }
+}
+
+pub(super) fn runs_from(decoder: &mut Decoder<'_>, mut end: u64) -> Option<Vec<(u64, u64)>> {
+    let mut runs = Vec::new();
+    for _ in 0..decoder.varint()? {
+        let first = end.checked_add(decoder.varint()?)?;
+        end = first.checked_add(decoder.varint()?)?;
+        runs.push((first, end));
+    }
+    Some(runs)
+}
+
+fn runs(decoder: &mut Decoder<'_>) -> Option<Vec<(u64, u64)>> {
+    runs_from(decoder, 0)
+}
+
+/// Destination and packet id: a message that was released, or came in for nobody.
+pub(super) fn put_packet(buffer: &mut Vec<u8>, destination: DestinationId, packet: u16) {
+    put_varint(buffer, destination.get());
+    buffer.extend_from_slice(&packet.to_le_bytes());
+}
+
+pub(super) fn packet(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u16)> {
+    Some((DestinationId::new(decoder.varint()?), decoder.number_u16()?))
+}
+
+/// Destination and ordinal: a message whose receipt was confirmed.
+pub(super) fn put_received(buffer: &mut Vec<u8>, destination: DestinationId, ordinal: u64) {
+    put_varint(buffer, destination.get());
+    put_varint(buffer, ordinal);
+}
+
+pub(super) fn received(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64)> {
+    Some((DestinationId::new(decoder.varint()?), decoder.varint()?))
+}

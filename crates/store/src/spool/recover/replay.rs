@@ -1,0 +1,367 @@
+//! Puts the state of a spool together from what its files say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use message::DestinationId;
+
+use super::Recovery;
+use crate::log::{Chunk, Found, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Scanned, Segment, Trailer};
+use crate::spool::destination::{Destination, Extent};
+use crate::spool::footer;
+use crate::spool::options::{DropReason, SpoolOptions};
+use crate::spool::record::{
+    KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED, KIND_SNAPSHOT, Origin,
+    message_head, packet, placement, received, settled,
+};
+use crate::spool::snapshot::snapshot;
+use crate::spool::state::{Sealed, State};
+
+/// Where the messages of a segment are that has no footer.
+#[derive(Debug, Default)]
+pub(super) struct Index(BTreeMap<DestinationId, Listed>);
+
+#[derive(Debug, Default)]
+struct Listed {
+    first: u64,
+    /// Zero for one that is missing.
+    places: Vec<u32>,
+    bytes: u64,
+    oldest_us: i64,
+    newest_us: i64,
+}
+
+/// A segment without a footer, read record by record.
+#[derive(Debug)]
+struct Open {
+    segment: Arc<Segment>,
+    scanned: Scanned,
+    index: Index,
+}
+
+/// The state as far as it is known.
+#[derive(Debug)]
+pub(super) struct Replay {
+    options: SpoolOptions,
+    /// The last segment begins with a whole snapshot: a message that is in no segment, and is not acknowledged, is lost.
+    pub(super) state_is_whole: bool,
+    destinations: HashMap<DestinationId, Destination, foldhash::fast::RandomState>,
+    extents: HashMap<DestinationId, Vec<Extent>, foldhash::fast::RandomState>,
+    sealed: Vec<(Arc<Segment>, u64)>,
+    open: Vec<Open>,
+    headers: Vec<Arc<Segment>>,
+    /// The segment whose end was being written, if that is where messages may be missing that nobody was promised.
+    torn: Option<u64>,
+    next: u64,
+    /// As many numbers may have been given to records that were cut.
+    cut_records: u64,
+}
+
+impl Index {
+    /// Notes the placements of a message.
+    pub(super) fn record(&mut self, found: Found<'_>) {
+        if found.header.kind == KIND_MESSAGE {
+            // What is whole can be read; otherwise it was written by something else.
+            let _ = self.message(found);
+        }
+    }
+
+    fn message(&mut self, found: Found<'_>) -> Option<()> {
+        let mut body = found.body();
+        let (_, count) = message_head(&mut body)?;
+        for _ in 0..count {
+            let placed = placement(&mut body)?;
+            self.add(placed.placement.destination, placed.ordinal, found);
+        }
+        Some(())
+    }
+
+    fn add(&mut self, id: DestinationId, ordinal: u64, found: Found<'_>) {
+        let listed = self.0.entry(id).or_default();
+        if listed.places.is_empty() {
+            listed.first = ordinal;
+            listed.oldest_us = found.header.timestamp_us;
+        }
+        let index = usize::try_from(ordinal.saturating_sub(listed.first)).unwrap_or(usize::MAX);
+        // A segment gives far fewer ordinals than this to one destination.
+        if index >= listed.places.len() && index <= found.at + listed.places.len() {
+            listed.places.resize(index, 0);
+            listed.places.push(u32::try_from(found.at).unwrap_or(u32::MAX));
+            listed.bytes += u64::from(found.header.length);
+            listed.newest_us = found.header.timestamp_us;
+        }
+    }
+}
+
+impl Replay {
+    pub(super) fn new(options: SpoolOptions) -> Self {
+        Self {
+            options,
+            state_is_whole: false,
+            destinations: HashMap::default(),
+            extents: HashMap::default(),
+            sealed: Vec::new(),
+            open: Vec::new(),
+            headers: Vec::new(),
+            torn: None,
+            next: 0,
+            cut_records: 0,
+        }
+    }
+
+    /// What a record says about the state, and where its messages are.
+    pub(super) fn record(&mut self, found: Found<'_>, index: Option<&mut Index>) {
+        // What is whole can be read; otherwise it was written by something else.
+        let _ = self.apply(found);
+        if let Some(index) = index {
+            index.record(found);
+        }
+    }
+
+    fn apply(&mut self, found: Found<'_>) -> Option<()> {
+        let mut body = found.body();
+        match found.header.kind {
+            KIND_MESSAGE => {
+                let (origin, count) = message_head(&mut body)?;
+                for _ in 0..count {
+                    let placed = placement(&mut body)?;
+                    let destination = self.destinations.entry(placed.placement.destination).or_default();
+                    destination.next = destination.next.max(placed.ordinal + 1);
+                }
+                if let Some(origin) = origin {
+                    self.inbound(origin);
+                }
+            }
+            KIND_INBOUND => {
+                let origin = packet(&mut body)?;
+                self.inbound(origin);
+            }
+            KIND_SETTLED => {
+                let left = settled(&mut body)?;
+                let destination = self.destinations.entry(left.destination).or_default();
+                for (first, end) in left.runs {
+                    destination.next = destination.next.max(end);
+                    let passed = (first..end).filter(|ordinal| destination.pass(*ordinal)).count() as u64;
+                    if let Some(count) = left.reason.and_then(|reason| destination.dropped.get_mut(reason.index())) {
+                        *count += passed;
+                    }
+                }
+                destination.sent = destination.sent.max(left.sent);
+            }
+            KIND_RECEIVED => {
+                let (id, ordinal) = received(&mut body)?;
+                self.destinations.entry(id).or_default().received.insert(ordinal);
+            }
+            KIND_RELEASED => {
+                let (id, packet) = packet(&mut body)?;
+                self.destinations.entry(id).or_default().inbound.remove(&packet);
+            }
+            KIND_REMOVED => {
+                let id = DestinationId::new(body.varint()?);
+                self.destinations.remove(&id);
+            }
+            KIND_SNAPSHOT => self.destinations = snapshot(&mut body)?.into_iter().collect(),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn inbound(&mut self, (publisher, packet): Origin) {
+        self.destinations.entry(publisher).or_default().inbound.insert(packet);
+    }
+
+    pub(super) fn sealed(
+        &mut self,
+        segment: &Arc<Segment>,
+        length: u64,
+        trailer: Trailer,
+        extents: &[(DestinationId, Extent)],
+    ) {
+        for (id, extent) in extents {
+            self.extents.entry(*id).or_default().push(*extent);
+        }
+        self.next_after(segment, trailer.next);
+        self.sealed.push((Arc::clone(segment), length));
+    }
+
+    /// A segment without a footer. `rest` is what comes after its last whole record.
+    pub(super) fn open(&mut self, segment: &Arc<Segment>, scanned: Scanned, index: Index, rest: u64, damaged: bool) {
+        self.next_after(segment, scanned.next);
+        self.torn = (!damaged).then_some(segment.base);
+        if rest > 0 && !damaged {
+            self.cut_records = rest / RECORD_BYTES_LEAST + 1;
+        }
+        self.open.push(Open { segment: Arc::clone(segment), scanned, index });
+    }
+
+    /// The log goes on behind this segment. The next one must not bear its name, even if there is nothing in it.
+    fn next_after(&mut self, segment: &Segment, next: u64) {
+        self.next = self.next.max(next).max(segment.base + 1);
+    }
+
+    pub(super) fn repair_header(&mut self, segment: &Arc<Segment>) {
+        self.headers.push(Arc::clone(segment));
+    }
+
+    /// The state, with what the committer has to repair.
+    pub(super) fn finish(mut self, leftovers: Vec<Arc<Segment>>, recovery: &mut Recovery) -> State {
+        let mut footers = Vec::new();
+        for open in std::mem::take(&mut self.open) {
+            footers.push(self.take_in(open));
+        }
+        let mut live: HashMap<u64, u64> = HashMap::new();
+        let extents = std::mem::take(&mut self.extents);
+        self.take_unknown(&extents);
+        let mut extents = extents;
+        for (id, destination) in &mut self.destinations {
+            let found = extents.remove(id).unwrap_or_default();
+            let holes = footers.iter().filter_map(|footer| footer.holes.get(id)).flatten().copied();
+            let torn = self.torn.filter(|_| self.state_is_whole);
+            let lost = account(destination, found, holes.collect(), torn, self.state_is_whole);
+            recovery.lost_messages += lost;
+            skip(destination, self.cut_records);
+            for extent in &destination.extents {
+                *live.entry(extent.segment).or_default() += u64::from(extent.live);
+            }
+        }
+        let mut state = super::empty(self.options, self.next.saturating_add(self.cut_records));
+        state.destinations = self.destinations;
+        for (segment, bytes) in self.sealed {
+            let live = live.get(&segment.base).copied().unwrap_or_default();
+            if live == 0 {
+                state.emptied.push(segment.base);
+            }
+            state.segments_bytes += bytes;
+            state.segments.insert(segment.base, Sealed { segment, bytes, live });
+        }
+        for segment in self.headers {
+            let bytes = segment.header().to_vec();
+            state.tail.put_chunk(Chunk { segment, at: 0, bytes, creates: false, cuts: false, seals: true });
+        }
+        for footer in footers {
+            state.tail.put_chunk(footer.chunk);
+        }
+        for segment in leftovers {
+            state.tail.remove(segment);
+        }
+        state
+    }
+
+    /// Without a snapshot, a destination is known by its messages alone.
+    fn take_unknown(&mut self, extents: &HashMap<DestinationId, Vec<Extent>, foldhash::fast::RandomState>) {
+        if self.state_is_whole {
+            return;
+        }
+        for (id, found) in extents {
+            let first = found.iter().map(|extent| extent.first).min().unwrap_or_default();
+            let destination = self.destinations.entry(*id).or_default();
+            if destination.low == 0 {
+                destination.raise_low(first);
+            }
+        }
+    }
+
+    /// Gives a segment a footer.
+    fn take_in(&mut self, open: Open) -> NewFooter {
+        let Open { segment, scanned, index } = open;
+        let mut entries = Vec::new();
+        let mut holes = HashMap::new();
+        for (id, listed) in index.0 {
+            let missing = listed.places.iter().zip(listed.first..).filter(|(place, _)| **place == 0);
+            let missing: Vec<u64> = missing.map(|(_, ordinal)| ordinal).collect();
+            let count = u32::try_from(listed.places.len()).unwrap_or(u32::MAX);
+            let live = count.saturating_sub(u32::try_from(missing.len()).unwrap_or(u32::MAX));
+            if !missing.is_empty() {
+                holes.insert(id, missing);
+            }
+            let extent = Extent {
+                segment: segment.base,
+                first: listed.first,
+                count,
+                live,
+                bytes: listed.bytes,
+                places_at: 0,
+                oldest_us: listed.oldest_us,
+                newest_us: listed.newest_us,
+            };
+            entries.push((id, extent, listed.places));
+        }
+        let footer_at = scanned.end.max(SEGMENT_HEADER_BYTES) as u64;
+        let footer = footer::encode(&mut entries, footer_at);
+        for (id, extent, _) in entries {
+            self.extents.entry(id).or_default().push(extent);
+        }
+        let mut bytes = Vec::new();
+        let Scanned { records, checksum, next, .. } = scanned;
+        Trailer { footer_at, records, next, checksum }.encode(&footer, &mut bytes);
+        segment.cut_to(footer_at);
+        self.sealed.push((Arc::clone(&segment), footer_at + bytes.len() as u64));
+        NewFooter { chunk: Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true }, holes }
+    }
+}
+
+/// What a segment gets that had no footer.
+struct NewFooter {
+    chunk: Chunk,
+    /// Ordinals that should be in the segment and are not.
+    holes: HashMap<DestinationId, Vec<u64>>,
+}
+
+/// Gives a destination its extents; what should be in one and is not is taken out. How many of those were lost that had been
+/// safe is the answer.
+fn account(
+    destination: &mut Destination,
+    mut found: Vec<Extent>,
+    holes: Vec<u64>,
+    torn: Option<u64>,
+    counts: bool,
+) -> u64 {
+    found.sort_unstable_by_key(|extent| extent.first);
+    let mut lost = 0;
+    let mut expected = destination.low;
+    for extent in &found {
+        destination.next = destination.next.max(extent.end());
+        let missing = destination.lose(expected, extent.first);
+        if counts && torn != Some(extent.segment) {
+            lost += missing;
+        }
+        expected = expected.max(extent.end());
+    }
+    let missing = destination.lose(expected, destination.next);
+    lost += if counts { missing } else { 0 };
+    for ordinal in holes {
+        let missing = destination.lose(ordinal, ordinal + 1);
+        lost += if torn.is_none() { missing } else { 0 };
+    }
+    if let Some(count) = destination.dropped.get_mut(DropReason::Damaged.index()) {
+        *count += lost;
+    }
+    for mut extent in found {
+        let live = u64::from(extent.count).saturating_sub(destination.out_within(extent.first, extent.end()));
+        if live == 0 {
+            continue;
+        }
+        extent.bytes = extent.bytes.saturating_mul(live) / u64::from(extent.live).max(1);
+        extent.live = u32::try_from(live).unwrap_or(u32::MAX);
+        destination.waiting_messages += live;
+        destination.waiting_bytes += extent.bytes;
+        destination.extents.push_back(extent);
+    }
+    let received = std::mem::take(&mut destination.received);
+    destination.received = received.into_iter().filter(|ordinal| destination.waits(*ordinal)).collect();
+    lost
+}
+
+/// Leaves ordinals out that may have been given to messages that were cut.
+fn skip(destination: &mut Destination, count: u64) {
+    if count == 0 {
+        return;
+    }
+    let end = destination.next.saturating_add(count);
+    if destination.low == destination.next {
+        destination.low = end;
+    } else {
+        destination.acknowledged.push(destination.next, end);
+    }
+    destination.next = end;
+}

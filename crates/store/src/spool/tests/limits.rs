@@ -1,0 +1,170 @@
+//! What happens when a destination, the spool or the disk is full, or fails.
+
+use super::*;
+use crate::disk::Fault;
+use crate::spool::DropReason;
+use crate::{DestinationLimits, FullPolicy};
+use message::limits;
+
+fn options(policy: FullPolicy, messages: u64) -> DestinationOptions {
+    DestinationOptions {
+        policy,
+        limits: DestinationLimits { messages_max: messages, ..DestinationLimits::NONE },
+        ..DestinationOptions::default()
+    }
+}
+
+fn dropped(bench: &Bench, id: u64, reason: DropReason) -> u64 {
+    bench.spool.state(DestinationId::new(id)).unwrap().dropped[reason as usize]
+}
+
+#[test]
+fn a_full_destination_follows_its_policy_and_counts_every_loss() {
+    for (policy, third, left, reason) in [
+        (FullPolicy::Refuse, Placed::Refused, ["a", "b"], None),
+        (FullPolicy::DropNewest, Placed::DroppedNewest, ["a", "b"], Some(DropReason::Newest)),
+        (FullPolicy::DropOldest, Placed::At(Ordinal(2)), ["b", "c"], Some(DropReason::Oldest)),
+    ] {
+        let mut bench = Bench::new();
+        bench.add(1, options(policy, 2));
+        for payload in ["a", "b"] {
+            bench.append(payload, &[1]).unwrap();
+        }
+        assert_eq!(bench.append("c", &[1]).unwrap().1, [third], "{policy:?}");
+        bench.commit();
+        for _ in 0..2 {
+            assert_eq!(bench.payloads(1), left, "{policy:?}");
+            let expected = DropReason::ALL.map(|counted| u64::from(Some(counted) == reason));
+            // What was dropped when it came in is written down with the next snapshot only.
+            if reason != Some(DropReason::Newest) {
+                assert_eq!(bench.spool.state(DestinationId::new(1)).unwrap().dropped, expected, "{policy:?}");
+            }
+            bench = bench.kill();
+        }
+    }
+}
+
+#[test]
+fn the_others_get_a_message_that_one_refuses() {
+    let bench = Bench::new();
+    bench.add(1, options(FullPolicy::Refuse, 1));
+    bench.append("a", &[1, 2]).unwrap();
+    assert_eq!(bench.append("b", &[1, 2]).unwrap().1, [Placed::Refused, Placed::At(Ordinal(1))]);
+    assert_eq!((bench.payloads(1).len(), bench.payloads(2).len()), (1, 2));
+    bench.append_at(1, "c", &[1], Some((9, 5))).unwrap();
+    let publisher = bench.spool.state(DestinationId::new(9));
+    assert_eq!(publisher, None, "a message that all refuse is not taken from its publisher");
+}
+
+#[test]
+fn bytes_are_limited_too() {
+    let bench = Bench::new();
+    let each = limits::SPOOL_MESSAGE_OVERHEAD_BYTES as u64 + "plant/line".len() as u64 + 10;
+    let limits = DestinationLimits { bytes_max: 3 * each, ..DestinationLimits::NONE };
+    bench.add(1, DestinationOptions { policy: FullPolicy::DropOldest, limits, ..DestinationOptions::default() });
+    for index in 0..5 {
+        bench.append(&format!("{index:010}"), &[1]).unwrap();
+    }
+    assert_eq!(bench.payloads(1), ["0000000002", "0000000003", "0000000004"]);
+    assert_eq!(bench.append(&"x".repeat(1000), &[1]).unwrap().1, [Placed::DroppedNewest]);
+    assert_eq!((dropped(&bench, 1, DropReason::Oldest), dropped(&bench, 1, DropReason::Newest)), (2, 1));
+}
+
+#[test]
+fn the_last_message_of_each_topic_is_kept_also_by_the_next_process() {
+    let put = |bench: &Bench, topic: &str, payload: &str| {
+        let publication = Publication { topic: TopicName::parse(topic).unwrap(), ..publication(payload) };
+        bench.spool.append(Timestamp::default(), &publication, None, &[placement(1)], |_, _| {}).unwrap();
+    };
+    let mut bench = Bench::new();
+    bench.add(1, options(FullPolicy::KeepLastPerKey, 3));
+    for (topic, payload) in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")] {
+        put(&bench, topic, payload);
+    }
+    assert_eq!(bench.payloads(1), ["2", "3", "4"]);
+    bench.commit();
+    bench = bench.kill();
+    bench.add(1, options(FullPolicy::KeepLastPerKey, 3));
+    put(&bench, "b", "5");
+    assert_eq!(bench.payloads(1), ["3", "4", "5"]);
+    put(&bench, "d", "6");
+    assert_eq!(bench.payloads(1), ["4", "5", "6"]);
+    assert_eq!((dropped(&bench, 1, DropReason::Replaced), dropped(&bench, 1, DropReason::Oldest)), (2, 1));
+}
+
+#[test]
+fn a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room() {
+    let mut bench = Bench::new();
+    bench.append("before", &[1]).unwrap();
+    bench.commit();
+    bench.disk.set_capacity(Some(limits::LOG_DISK_RESERVE_BYTES));
+    bench.append("still in doubt", &[1]).unwrap();
+    bench.commit();
+    assert!(matches!(bench.append("refused", &[1]), Err(AppendError::NoRoom { .. })));
+    let point = bench.acknowledge(1, &[0]);
+    bench.commit();
+    assert!(bench.spool.committed(point), "an acknowledgement goes on");
+    bench.disk.set_capacity(Some(1024));
+    let late = bench.acknowledge(1, &[1]);
+    assert!(bench.committer.commit_once());
+    assert!(!bench.spool.committed(late));
+    bench.disk.set_capacity(None);
+    bench.commit();
+    assert!(bench.spool.committed(late));
+    bench.append("after", &[1]).unwrap();
+    bench.commit();
+    assert_eq!(bench.spool.failure(), None);
+    bench = bench.kill();
+    assert_eq!(bench.payloads(1), ["after"]);
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_of_a_write_loses_nothing() {
+    let mut bench = Bench::new();
+    bench.append("a", &[1]).unwrap();
+    bench.commit();
+    bench.append("b", &[1]).unwrap();
+    let (point, _) = bench.append("c", &[1]).unwrap();
+    bench.disk.plan(Fault::WritesFindNoRoom);
+    assert!(bench.committer.commit_once());
+    assert!(!bench.spool.committed(point));
+    assert_eq!(bench.payloads(1), ["a", "b", "c"]);
+    bench.disk.heal();
+    bench.commit();
+    assert!(bench.spool.committed(point));
+    bench = bench.kill();
+    assert_eq!(bench.payloads(1), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_failed_write_or_sync_ends_the_taking_of_messages() {
+    for fault in [Fault::WriteFails, Fault::SyncFails] {
+        let bench = Bench::new();
+        let (safe, _) = bench.append("safe", &[1]).unwrap();
+        bench.commit();
+        let (lost, _) = bench.append("lost", &[1]).unwrap();
+        bench.disk.plan(fault);
+        bench.commit();
+        assert!(bench.spool.committed(safe));
+        let poll = bench.spool.poll_committed(lost, std::task::Waker::noop());
+        assert!(matches!(poll, std::task::Poll::Ready(Err(_))), "{fault:?}");
+        assert!(matches!(bench.append("more", &[1]), Err(AppendError::Poisoned(_))), "{fault:?}");
+        bench.commit();
+        assert!(!bench.spool.committed(lost), "{fault:?}: nothing pretends later that it went well");
+        let after = Bench::open(bench.disk.power_cut());
+        assert_eq!(after.payloads(1).first().map(String::as_str), Some("safe"), "{fault:?}");
+    }
+}
+
+#[test]
+fn short_writes_are_gone_on_with() {
+    let mut bench = Bench::new();
+    bench.disk.plan(Fault::ShortWrites);
+    let expected: Vec<String> = (0..50).map(|index| index.to_string()).collect();
+    for payload in &expected {
+        bench.append(payload, &[1]).unwrap();
+    }
+    bench.commit();
+    bench = bench.kill();
+    assert_eq!(bench.payloads(1), expected);
+}

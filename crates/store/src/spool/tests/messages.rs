@@ -1,0 +1,169 @@
+//! What goes in comes out: in order, once for each destination, before and after it is on the disk and in the next process.
+
+use std::num::NonZeroU16;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::spool::ReadError;
+
+fn at(ordinal: u64) -> Placed {
+    Placed::At(Ordinal(ordinal))
+}
+
+#[test]
+fn a_message_is_stored_once_and_waits_for_each_destination() {
+    let bench = Bench::new();
+    assert_eq!(bench.append("a", &[1, 2]).unwrap().1, [at(0), at(0)]);
+    assert_eq!(bench.append("b", &[2]).unwrap().1, [at(1)]);
+    assert_eq!(bench.payloads(1), ["a"]);
+    assert_eq!(bench.waiting(2), [(0, "a".to_owned()), (1, "b".to_owned())]);
+    bench.acknowledge(2, &[0]);
+    assert_eq!((bench.payloads(1), bench.payloads(2)), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    let state = bench.spool.state(DestinationId::new(2)).unwrap();
+    assert_eq!((state.low, state.next, state.waiting_messages), (Ordinal(1), Ordinal(2), 1));
+}
+
+#[test]
+fn all_that_a_subscriber_sees_is_kept() {
+    let bench = Bench::new();
+    let wanted = Placement { qos: QoS::ExactlyOnce, retain: true, identifiers: vec![7, 268_435_455], ..placement(3) };
+    let now = Timestamp::from_millis(5000);
+    let point = bench.spool.append(now, &publication("x"), None, &[placement(1), wanted.clone()], |_, _| {}).unwrap();
+    for step in ["in memory", "on the disk"] {
+        let found = bench.read_all(3).remove(0);
+        assert_eq!(found.publication, publication("x"), "{step}");
+        assert_eq!((found.qos, found.retain), (wanted.qos, wanted.retain), "{step}");
+        assert_eq!((found.identifiers, found.point), (wanted.identifiers.clone(), point), "{step}");
+        bench.commit();
+    }
+}
+
+#[test]
+fn a_point_is_reached_when_the_disk_has_it() {
+    let bench = Bench::new();
+    let (point, _) = bench.append("a", &[1]).unwrap();
+    let context = Context::from_waker(Waker::noop());
+    assert!(!bench.spool.committed(point));
+    assert_eq!(bench.spool.poll_committed(point, context.waker()), Poll::Pending);
+    bench.commit();
+    assert!(bench.spool.committed(point));
+    assert_eq!(bench.spool.poll_committed(point, context.waker()), Poll::Ready(Ok(())));
+    let nothing = bench.append("nobody wants it", &[]).unwrap().0;
+    assert!(bench.spool.committed(nothing));
+}
+
+#[test]
+fn many_segments_come_and_go_with_what_waits() {
+    let bench = Bench::new();
+    for index in 0..300 {
+        bench.append(&format!("message {index}"), &[1]).unwrap();
+        if index % 10 == 0 {
+            bench.commit();
+        }
+    }
+    let expected: Vec<String> = (0..300).map(|index| format!("message {index}")).collect();
+    assert_eq!(bench.payloads(1), expected);
+    bench.commit();
+    assert_eq!(bench.payloads(1), expected);
+    let files = bench.disk.paths().len();
+    assert!(files > 10, "{files}");
+    bench.acknowledge(1, &(0..300).collect::<Vec<_>>());
+    bench.commit();
+    bench.append("last", &[1]).unwrap();
+    bench.commit();
+    assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
+    assert_eq!(bench.payloads(1), ["last"]);
+}
+
+#[test]
+fn the_next_process_finds_what_was_not_acknowledged() {
+    let mut bench = Bench::new();
+    for index in 0..100 {
+        bench.append(&format!("{index}"), &[1, 2]).unwrap();
+        bench.acknowledge(1, &[index / 2 * 2]);
+    }
+    bench.commit();
+    for round in 0..3 {
+        bench = bench.kill();
+        assert_eq!(bench.recovery.damage, []);
+        assert_eq!((bench.recovery.cut_bytes, bench.recovery.lost_messages), (0, 0));
+        assert_eq!(bench.recovery.destinations, [DestinationId::new(1), DestinationId::new(2)]);
+        let odd: Vec<(u64, String)> = (0..100).filter(|index| index % 2 == 1).map(|it| (it, it.to_string())).collect();
+        assert_eq!(bench.waiting(1), odd, "round {round}");
+        assert_eq!(bench.waiting(2).len(), 100);
+        let state = bench.spool.state(DestinationId::new(1)).unwrap();
+        assert_eq!((state.low, state.next, state.waiting_messages), (Ordinal(1), Ordinal(100), 50));
+        if round == 1 {
+            bench.commit();
+        }
+    }
+    bench.append("new", &[1]).unwrap();
+    assert_eq!(bench.waiting(1).pop(), Some((100, "new".to_owned())));
+}
+
+#[test]
+fn the_state_of_handshakes_is_kept() {
+    let packet = |number| NonZeroU16::new(number).unwrap();
+    let mut bench = Bench::new();
+    bench.append_at(1, "a", &[1], Some((9, 5))).unwrap();
+    bench.append_at(1, "for nobody", &[], Some((9, 6))).unwrap();
+    bench.append_at(1, "b", &[1], None).unwrap();
+    bench.spool.release(DestinationId::new(9), packet(5));
+    bench.spool.mark_received(DestinationId::new(1), Ordinal(1));
+    bench.spool.mark_received(DestinationId::new(1), Ordinal(7));
+    for _ in 0..2 {
+        let state = bench.spool.state(DestinationId::new(1)).unwrap();
+        assert_eq!(state.received, [Ordinal(1)]);
+        assert_eq!(bench.spool.state(DestinationId::new(9)).unwrap().inbound, [6]);
+        bench.commit();
+        bench = bench.kill();
+    }
+    bench.acknowledge(1, &[1]);
+    assert_eq!(bench.spool.state(DestinationId::new(1)).unwrap().received, []);
+}
+
+#[test]
+fn what_was_sent_is_told_from_what_was_not() {
+    let mut bench = Bench::new();
+    for payload in ["a", "b", "c"] {
+        bench.append(payload, &[1]).unwrap();
+    }
+    bench.spool.sent(DestinationId::new(1), Ordinal(2));
+    let sent = |bench: &Bench| bench.read_all(1).iter().map(|spooled| spooled.was_sent).collect::<Vec<_>>();
+    assert_eq!(sent(&bench), [true, true, false]);
+    bench.acknowledge(1, &[0]);
+    bench.commit();
+    bench = bench.kill();
+    assert_eq!(sent(&bench), [true, false]);
+}
+
+#[test]
+fn a_removed_destination_is_gone_and_holds_no_file() {
+    let mut bench = Bench::new();
+    for index in 0..100 {
+        bench.append(&index.to_string(), &[1]).unwrap();
+    }
+    bench.spool.remove(DestinationId::new(1));
+    bench.commit();
+    assert_eq!(bench.spool.state(DestinationId::new(1)), None);
+    let read = bench.spool.read(DestinationId::new(1), Ordinal(0), 1, 1, &mut Vec::new());
+    assert_eq!(read, Err(ReadError::Unknown(1)));
+    assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
+    bench = bench.kill();
+    assert_eq!(bench.recovery.destinations, []);
+    assert_eq!(bench.recovery.lost_messages, 0);
+}
+
+#[test]
+fn a_large_message_has_a_segment_for_itself() {
+    let bench = Bench::new();
+    let large = "x".repeat(100_000);
+    bench.append("before", &[1]).unwrap();
+    bench.append(&large, &[1]).unwrap();
+    bench.append("after", &[1]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(bench.payloads(1), ["before", &large, "after"]);
+        bench.commit();
+    }
+    assert_eq!(bench.kill().payloads(1), ["before", &large, "after"]);
+}

@@ -1,0 +1,114 @@
+//! Tests of the spool on a simulated disk, whose committer is stepped.
+
+mod limits;
+mod messages;
+mod model;
+mod power_cut;
+
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::sync::Arc;
+
+use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
+
+use super::{AppendError, DestinationOptions, Ordinal, Placed, Placement, Recovery, Spool, SpoolOptions, Spooled};
+use crate::disk::SimulatedDisk;
+use crate::log::{CommitPoint, Committer};
+
+const FOLDER: &str = "/data/spool";
+const SMALL: SpoolOptions = SpoolOptions { segment_bytes: 1024, bytes_max: u64::MAX };
+
+/// A spool with what it stands on.
+struct Bench {
+    disk: SimulatedDisk,
+    committer: Committer,
+    spool: Spool,
+    recovery: Recovery,
+}
+
+impl Bench {
+    fn open(disk: SimulatedDisk) -> Self {
+        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let (spool, recovery) = Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), SMALL, &committer).unwrap();
+        Self { disk, committer, spool, recovery }
+    }
+
+    fn new() -> Self {
+        Self::open(SimulatedDisk::new(1))
+    }
+
+    /// The spool as the next process finds it when this one is killed.
+    fn kill(self) -> Self {
+        Self::open(self.disk.after_kill())
+    }
+
+    fn commit(&self) {
+        while self.committer.commit_once() {}
+    }
+
+    fn append(&self, payload: &str, to: &[u64]) -> Result<(CommitPoint, Vec<Placed>), AppendError> {
+        self.append_at(1, payload, to, None)
+    }
+
+    fn append_at(
+        &self,
+        seconds: i64,
+        payload: &str,
+        to: &[u64],
+        origin: Option<(u64, u16)>,
+    ) -> Result<(CommitPoint, Vec<Placed>), AppendError> {
+        let now = Timestamp::from_millis(seconds * 1000);
+        let mut results = Vec::new();
+        let origin = origin.map(|(id, packet)| (DestinationId::new(id), NonZeroU16::new(packet).unwrap()));
+        let to: Vec<Placement> = to.iter().map(|id| placement(*id)).collect();
+        let point = self.spool.append(now, &publication(payload), origin, &to, |index, placed| {
+            assert_eq!(index, results.len());
+            results.push(placed);
+        })?;
+        assert_eq!(results.len(), to.len());
+        Ok((point, results))
+    }
+
+    fn acknowledge(&self, id: u64, ordinals: &[u64]) -> CommitPoint {
+        let ordinals: Vec<Ordinal> = ordinals.iter().copied().map(Ordinal).collect();
+        self.spool.acknowledge(DestinationId::new(id), &ordinals)
+    }
+
+    fn add(&self, id: u64, options: DestinationOptions) {
+        self.spool.add(DestinationId::new(id), options).unwrap();
+    }
+
+    /// All that waits in a destination, read in small steps.
+    fn read_all(&self, id: u64) -> Vec<Spooled> {
+        let mut all = Vec::new();
+        let mut from = Ordinal(0);
+        loop {
+            let before = all.len();
+            let read = self.spool.read(DestinationId::new(id), from, 7, 300, &mut all).unwrap();
+            assert!(all.len() - before <= 7);
+            if !read.more {
+                return all;
+            }
+            from = read.from;
+        }
+    }
+
+    /// Ordinals and payloads of what waits.
+    fn waiting(&self, id: u64) -> Vec<(u64, String)> {
+        let text = |payload: &Bytes| String::from_utf8(payload.to_vec()).unwrap();
+        self.read_all(id).iter().map(|spooled| (spooled.ordinal.0, text(&spooled.publication.payload))).collect()
+    }
+
+    fn payloads(&self, id: u64) -> Vec<String> {
+        self.waiting(id).into_iter().map(|(_, payload)| payload).collect()
+    }
+}
+
+fn placement(id: u64) -> Placement {
+    Placement { destination: DestinationId::new(id), qos: QoS::AtLeastOnce, retain: false, identifiers: Vec::new() }
+}
+
+fn publication(payload: &str) -> Publication {
+    let topic = TopicName::parse("plant/line").unwrap();
+    Publication::new(topic, Bytes::copy_from_slice(payload.as_bytes()), QoS::AtLeastOnce, Timestamp::from_millis(1000))
+}

@@ -1,0 +1,178 @@
+//! Any sequence of operations, with processes that are killed in between, gives what a list per destination gives.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{DestinationLimits, FullPolicy};
+
+const DESTINATIONS: u64 = 4;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Append {
+        to: Vec<u64>,
+        length: usize,
+    },
+    /// The so-manieth of those that wait.
+    Acknowledge {
+        id: u64,
+        which: Vec<usize>,
+    },
+    Receive {
+        id: u64,
+        which: usize,
+    },
+    Remove {
+        id: u64,
+    },
+    Commit,
+    Kill,
+    Check {
+        id: u64,
+        from: usize,
+    },
+}
+
+fn operations() -> impl Strategy<Value = Operation> {
+    let id = || 0..DESTINATIONS;
+    prop_oneof![
+        8 => (prop::sample::subsequence((0..DESTINATIONS).collect::<Vec<_>>(), 0..4), 0usize..400)
+            .prop_map(|(to, length)| Operation::Append { to, length }),
+        6 => (id(), prop::collection::vec(0usize..40, 1..6)).prop_map(|(id, which)| Operation::Acknowledge { id, which }),
+        1 => (id(), 0usize..9).prop_map(|(id, which)| Operation::Receive { id, which }),
+        1 => id().prop_map(|id| Operation::Remove { id }),
+        3 => Just(Operation::Commit),
+        1 => Just(Operation::Kill),
+        3 => (id(), 0usize..40).prop_map(|(id, from)| Operation::Check { id, from }),
+    ]
+}
+
+/// The naive spool.
+#[derive(Default)]
+struct Model {
+    waiting: [BTreeMap<u64, String>; DESTINATIONS as usize],
+    received: [Vec<u64>; DESTINATIONS as usize],
+    next: [u64; DESTINATIONS as usize],
+    /// A removed destination begins anew under another number.
+    numbers: [u64; DESTINATIONS as usize],
+}
+
+/// The second destination keeps the newest five, the third takes no more than ten.
+fn limited(id: u64) -> DestinationOptions {
+    let (policy, messages) = match id % DESTINATIONS {
+        1 => (FullPolicy::DropOldest, 5),
+        2 => (FullPolicy::Refuse, 10),
+        _ => (FullPolicy::Refuse, u64::MAX),
+    };
+    DestinationOptions {
+        policy,
+        limits: DestinationLimits { messages_max: messages, ..DestinationLimits::NONE },
+        ..DestinationOptions::default()
+    }
+}
+
+impl Model {
+    fn append(&mut self, bench: &Bench, count: usize, to: &[u64], length: usize) {
+        let payload = format!("{count}{}", "x".repeat(length));
+        let numbers: Vec<u64> = to.iter().map(|id| self.numbers[*id as usize]).collect();
+        let (_, results) = bench.append(&payload, &numbers).unwrap();
+        for (id, result) in to.iter().zip(results) {
+            let index = *id as usize;
+            let expected = if *id == 2 && self.waiting[index].len() >= 10 {
+                Placed::Refused
+            } else {
+                let ordinal = self.next[index];
+                self.next[index] += 1;
+                if *id == 1 && self.waiting[index].len() >= 5 {
+                    let (oldest, _) = self.waiting[index].pop_first().unwrap();
+                    self.received[index].retain(|received| *received != oldest);
+                }
+                self.waiting[index].insert(ordinal, payload.clone());
+                Placed::At(Ordinal(ordinal))
+            };
+            assert_eq!(result, expected);
+        }
+    }
+
+    fn check(&self, bench: &Bench, id: u64, from: usize) {
+        let index = id as usize;
+        let number = self.numbers[index];
+        let Some(state) = bench.spool.state(DestinationId::new(number)) else {
+            assert_eq!(self.next[index], 0);
+            return;
+        };
+        let expected: Vec<(u64, String)> = self.waiting[index].clone().into_iter().collect();
+        assert_eq!(bench.waiting(number), expected);
+        assert_eq!(state.waiting_messages, expected.len() as u64);
+        assert_eq!(state.waiting_bytes == 0, expected.is_empty());
+        assert_eq!(state.next.0, self.next[index]);
+        let mut received = self.received[index].clone();
+        received.sort_unstable();
+        assert_eq!(state.received.iter().map(|ordinal| ordinal.0).collect::<Vec<_>>(), received);
+        let from = expected.get(from).map_or(0, |(ordinal, _)| *ordinal);
+        let mut some = Vec::new();
+        let read = bench.spool.read(DestinationId::new(number), Ordinal(from), 3, usize::MAX, &mut some).unwrap();
+        let wanted: Vec<u64> = expected.iter().map(|(ordinal, _)| *ordinal).filter(|it| *it >= from).collect();
+        let found: Vec<u64> = some.iter().map(|spooled| spooled.ordinal.0).collect();
+        assert_eq!(found, wanted.iter().copied().take(3).collect::<Vec<_>>());
+        assert_eq!(read.more, wanted.len() > 3);
+    }
+}
+
+fn run(operations: Vec<Operation>) {
+    let mut bench = Bench::new();
+    let mut model = Model { numbers: [0, 1, 2, 3], ..Model::default() };
+    (0..DESTINATIONS).for_each(|id| bench.add(id, limited(id)));
+    for (count, operation) in operations.into_iter().enumerate() {
+        match operation {
+            Operation::Append { to, length } => model.append(&bench, count, &to, length),
+            Operation::Acknowledge { id, which } => {
+                let index = id as usize;
+                let waiting: Vec<u64> = model.waiting[index].keys().copied().collect();
+                let ordinals: Vec<u64> = which.iter().filter_map(|which| waiting.get(*which).copied()).collect();
+                bench.acknowledge(model.numbers[index], &ordinals);
+                model.waiting[index].retain(|ordinal, _| !ordinals.contains(ordinal));
+                model.received[index].retain(|ordinal| !ordinals.contains(ordinal));
+            }
+            Operation::Receive { id, which } => {
+                let index = id as usize;
+                if let Some(ordinal) = model.waiting[index].keys().copied().nth(which) {
+                    bench.spool.mark_received(DestinationId::new(model.numbers[index]), Ordinal(ordinal));
+                    model.received[index].retain(|other| *other != ordinal);
+                    model.received[index].push(ordinal);
+                }
+            }
+            Operation::Remove { id } => {
+                let index = id as usize;
+                bench.spool.remove(DestinationId::new(model.numbers[index]));
+                model.numbers[index] += DESTINATIONS;
+                model.next[index] = 0;
+                model.waiting[index].clear();
+                model.received[index].clear();
+                bench.add(model.numbers[index], limited(id));
+            }
+            Operation::Commit => bench.commit(),
+            Operation::Kill => {
+                bench.commit();
+                bench = bench.kill();
+                assert_eq!(bench.recovery.damage, []);
+                assert_eq!((bench.recovery.lost_messages, bench.recovery.cut_bytes), (0, 0));
+                model.numbers.iter().for_each(|number| bench.add(*number, limited(*number)));
+            }
+            Operation::Check { id, from } => model.check(&bench, id, from),
+        }
+    }
+    for id in 0..DESTINATIONS {
+        model.check(&bench, id, 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn any_operations_give_what_lists_give(operations in prop::collection::vec(operations(), 1..150)) {
+        run(operations);
+    }
+}
