@@ -4,7 +4,9 @@ use std::num::NonZeroU16;
 
 use message::DestinationId;
 
-use super::record::{KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, put_packet, put_received};
+use super::record::{
+    KIND_DELIVERED, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, put_delivered, put_packet, put_received,
+};
 use super::state::count_out;
 use super::{Ordinal, Spool};
 use crate::Durability;
@@ -55,6 +57,28 @@ impl Spool {
         if let Some(found) = self.log.lock().destinations.get_mut(&destination) {
             found.sent = found.sent.max(below.0).min(found.next);
         }
+    }
+
+    /// Notes how often a message was delivered. Nobody waits for it: after a loss of power the count may be that of a moment
+    /// before.
+    pub fn note_deliveries(&self, destination: DestinationId, ordinal: Ordinal, deliveries: u32) {
+        let mut state = self.log.lock();
+        let Some(found) = state.destinations.get_mut(&destination) else { return };
+        if !found.waits(ordinal.0) || found.deliveries.insert(ordinal.0, deliveries) == Some(deliveries) {
+            return;
+        }
+        state.put_state(KIND_DELIVERED, Durability::Os, |buffer| {
+            put_delivered(buffer, destination, ordinal.0, deliveries);
+        });
+        self.log.unlock(state);
+    }
+
+    /// What was noted of the messages from `from` on and before `to`, in their order.
+    pub fn noted_deliveries(&self, destination: DestinationId, from: Ordinal, to: Ordinal) -> Vec<(Ordinal, u32)> {
+        let state = self.log.lock();
+        let Some(found) = state.destinations.get(&destination) else { return Vec::new() };
+        let within = from.0..to.0.max(from.0);
+        found.deliveries.range(within).map(|(ordinal, count)| (Ordinal(*ordinal), *count)).collect()
     }
 
     /// Forgets a destination with all that waits in it.

@@ -1,7 +1,7 @@
 //! What is known in memory of one destination. It does not grow with what waits: where the messages lie is in the
 //! footers of the segments, and only for the segment that is being filled here.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use message::TopicName;
 
@@ -87,6 +87,8 @@ pub(super) struct Destination {
     pub(super) acknowledged: Ranges,
     /// QoS 2: PUBREC came.
     pub(super) received: BTreeSet<u64>,
+    /// How often messages were delivered that came back.
+    pub(super) deliveries: BTreeMap<u64, u32>,
     /// QoS 2 packet ids of a publisher that are not released.
     pub(super) inbound: BTreeSet<u16>,
     pub(super) extents: VecDeque<Extent>,
@@ -127,6 +129,7 @@ impl Destination {
             return None;
         }
         self.received.remove(&ordinal);
+        self.deliveries.remove(&ordinal);
         let index = self.extents.partition_point(|extent| extent.end() <= ordinal);
         let (settled, live, bytes) = match self.extents.get_mut(index).filter(|extent| extent.first <= ordinal) {
             Some(extent) => (Settled::In { segment: extent.segment }, &mut extent.live, &mut extent.bytes),

@@ -9,6 +9,7 @@
 //! | 5 inbound | destination; packet id u16 |
 //! | 6 removed | destination |
 //! | 7 snapshot | see `snapshot` |
+//! | 8 delivered | destination; ordinal; how often it was delivered |
 //!
 //! Runs: their count; each as the distance from the end of the one before (the first from zero), and its length.
 
@@ -25,6 +26,7 @@ pub(super) const KIND_RELEASED: u8 = 4;
 pub(super) const KIND_INBOUND: u8 = 5;
 pub(super) const KIND_REMOVED: u8 = 6;
 pub(super) const KIND_SNAPSHOT: u8 = 7;
+pub(super) const KIND_DELIVERED: u8 = 8;
 
 const RETAIN: u8 = 1 << 2;
 const IDENTIFIERS: u8 = 1 << 3;
@@ -194,4 +196,15 @@ pub(super) fn put_received(buffer: &mut Vec<u8>, destination: DestinationId, ord
 
 pub(super) fn received(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64)> {
     Some((DestinationId::new(decoder.varint()?), decoder.varint()?))
+}
+
+/// Destination, ordinal and count: a message that was delivered more than once.
+pub(super) fn put_delivered(buffer: &mut Vec<u8>, destination: DestinationId, ordinal: u64, deliveries: u32) {
+    put_received(buffer, destination, ordinal);
+    put_varint(buffer, u64::from(deliveries));
+}
+
+pub(super) fn delivered(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64, u32)> {
+    let (destination, ordinal) = received(decoder)?;
+    Some((destination, ordinal, u32::try_from(decoder.varint()?).ok()?))
 }

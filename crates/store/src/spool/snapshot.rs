@@ -2,7 +2,8 @@
 //! was acknowledged, not all of them.
 //!
 //! Count of destinations; each: id, `low`, `next - low`, `sent`, runs that are acknowledged (from `low` on), received (count,
-//! each as the distance from the one before, the first from `low`), inbound (count, packet ids u16), dropped by each reason.
+//! each as the distance from the one before, the first from `low`), deliveries (count, each as such a distance and how often),
+//! inbound (count, packet ids u16), dropped by each reason.
 //! All but packet ids are varints.
 
 use message::DestinationId;
@@ -28,6 +29,13 @@ pub(super) fn put_snapshot<'a>(
         let mut before = destination.low;
         for ordinal in &destination.received {
             put_varint(buffer, ordinal - before);
+            before = *ordinal;
+        }
+        put_varint(buffer, destination.deliveries.len() as u64);
+        let mut before = destination.low;
+        for (ordinal, count) in &destination.deliveries {
+            put_varint(buffer, ordinal - before);
+            put_varint(buffer, u64::from(*count));
             before = *ordinal;
         }
         put_varint(buffer, destination.inbound.len() as u64);
@@ -61,6 +69,11 @@ fn destination(decoder: &mut Decoder<'_>) -> Option<Destination> {
     for _ in 0..decoder.varint()? {
         ordinal = ordinal.checked_add(decoder.varint()?)?;
         destination.received.insert(ordinal);
+    }
+    let mut ordinal = low;
+    for _ in 0..decoder.varint()? {
+        ordinal = ordinal.checked_add(decoder.varint()?)?;
+        destination.deliveries.insert(ordinal, u32::try_from(decoder.varint()?).ok()?);
     }
     for _ in 0..decoder.varint()? {
         destination.inbound.insert(decoder.number_u16()?);

@@ -11,8 +11,8 @@ use crate::spool::destination::{Destination, Extent};
 use crate::spool::footer;
 use crate::spool::options::{DropReason, SpoolOptions};
 use crate::spool::record::{
-    KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED, KIND_SNAPSHOT, Origin,
-    message_head, packet, placement, received, settled,
+    KIND_DELIVERED, KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED,
+    KIND_SNAPSHOT, Origin, delivered, message_head, packet, placement, received, settled,
 };
 use crate::spool::snapshot::snapshot;
 use crate::spool::state::{Sealed, State};
@@ -151,6 +151,10 @@ impl Replay {
             KIND_RECEIVED => {
                 let (id, ordinal) = received(&mut body)?;
                 self.destinations.entry(id).or_default().received.insert(ordinal);
+            }
+            KIND_DELIVERED => {
+                let (id, ordinal, deliveries) = delivered(&mut body)?;
+                self.destinations.entry(id).or_default().deliveries.insert(ordinal, deliveries);
             }
             KIND_RELEASED => {
                 let (id, packet) = packet(&mut body)?;
@@ -348,6 +352,8 @@ fn account(
         destination.extents.push_back(extent);
     }
     let received = std::mem::take(&mut destination.received);
+    let deliveries = std::mem::take(&mut destination.deliveries);
+    destination.deliveries = deliveries.into_iter().filter(|(ordinal, _)| destination.waits(*ordinal)).collect();
     destination.received = received.into_iter().filter(|ordinal| destination.waits(*ordinal)).collect();
     lost
 }

@@ -24,6 +24,11 @@ enum Operation {
         id: u64,
         which: usize,
     },
+    Deliver {
+        id: u64,
+        which: usize,
+        times: u32,
+    },
     Remove {
         id: u64,
     },
@@ -42,6 +47,7 @@ fn operations() -> impl Strategy<Value = Operation> {
             .prop_map(|(to, length)| Operation::Append { to, length }),
         6 => (id(), prop::collection::vec(0usize..40, 1..6)).prop_map(|(id, which)| Operation::Acknowledge { id, which }),
         1 => (id(), 0usize..9).prop_map(|(id, which)| Operation::Receive { id, which }),
+        2 => (id(), 0usize..9, 1..20u32).prop_map(|(id, which, times)| Operation::Deliver { id, which, times }),
         1 => id().prop_map(|id| Operation::Remove { id }),
         3 => Just(Operation::Commit),
         1 => Just(Operation::Kill),
@@ -54,6 +60,7 @@ fn operations() -> impl Strategy<Value = Operation> {
 struct Model {
     waiting: [BTreeMap<u64, String>; DESTINATIONS as usize],
     received: [Vec<u64>; DESTINATIONS as usize],
+    delivered: [BTreeMap<u64, u32>; DESTINATIONS as usize],
     next: [u64; DESTINATIONS as usize],
     /// A removed destination begins anew under another number.
     numbers: [u64; DESTINATIONS as usize],
@@ -111,6 +118,9 @@ impl Model {
         let mut received = self.received[index].clone();
         received.sort_unstable();
         assert_eq!(state.received.iter().map(|ordinal| ordinal.0).collect::<Vec<_>>(), received);
+        let delivered = self.delivered[index].iter().filter(|(ordinal, _)| self.waiting[index].contains_key(*ordinal));
+        let noted = bench.spool.noted_deliveries(DestinationId::new(number), Ordinal(0), state.next);
+        assert_eq!(noted, delivered.map(|(ordinal, times)| (Ordinal(*ordinal), *times)).collect::<Vec<_>>());
         let from = expected.get(from).map_or(0, |(ordinal, _)| *ordinal);
         let mut some = Vec::new();
         let read = bench.spool.read(DestinationId::new(number), Ordinal(from), 3, usize::MAX, &mut some).unwrap();
@@ -144,6 +154,13 @@ fn run(operations: Vec<Operation>) {
                     model.received[index].push(ordinal);
                 }
             }
+            Operation::Deliver { id, which, times } => {
+                let index = id as usize;
+                if let Some(ordinal) = model.waiting[index].keys().copied().nth(which) {
+                    bench.spool.note_deliveries(DestinationId::new(model.numbers[index]), Ordinal(ordinal), times);
+                    model.delivered[index].insert(ordinal, times);
+                }
+            }
             Operation::Remove { id } => {
                 let index = id as usize;
                 bench.spool.remove(DestinationId::new(model.numbers[index]));
@@ -151,6 +168,7 @@ fn run(operations: Vec<Operation>) {
                 model.next[index] = 0;
                 model.waiting[index].clear();
                 model.received[index].clear();
+                model.delivered[index].clear();
                 bench.add(model.numbers[index], limited(id));
             }
             Operation::Commit => bench.commit(),
