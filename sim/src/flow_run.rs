@@ -57,6 +57,11 @@ impl FlowRun {
         self.due.filter(|due| *due > now)
     }
 
+    /// Whether the next version may begin.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.worker.is_in_order()
+    }
+
     /// Takes nothing new; what has begun goes on.
     pub(crate) fn close(&mut self) {
         self.worker.close();

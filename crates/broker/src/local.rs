@@ -127,17 +127,14 @@ impl Drop for LocalSubscriber {
 type Joining<'a> = Vec<(&'a LocalSubscriber, Vec<Subscription>)>;
 
 /// Lets subscribers leave and others join in one step: every message goes to those before or to those after, none to
-/// both or to neither. Those who left keep what they have and stay open, so that they can be drained to the end and
-/// then closed.
+/// both or to neither. What those who left have not drained moves to those who took over, which must not drain before
+/// this is done. What nobody took over stays with those who left, to be drained to the end before they are closed.
 pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joining: Joining<'_>) {
     for (_, subscriptions) in &mut joining {
         subscriptions.iter_mut().for_each(|subscription| subscription.filter = subscription.filter.detach());
     }
     let left: Vec<Vec<Subscription>> =
         leaving.iter().map(|subscriber| std::mem::take(&mut *subscriber.subscriptions.lock())).collect();
-    for (subscriber, subscriptions) in leaving.iter().zip(&left) {
-        subscriber.hand_over(subscriptions, &left, &joining);
-    }
     let changes = || {
         let leave = leaving.iter().zip(&left).flat_map(|(subscriber, left)| unsubscribes(subscriber.id(), left));
         leave.chain(joining.iter().flat_map(|(subscriber, subscriptions)| subscribes(subscriber, subscriptions)))
@@ -157,6 +154,11 @@ pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joini
     } else {
         router.apply(changes());
     }
+    // Not before the routes have changed: a late message would overtake one that still goes to who is about to leave.
+    for (subscriber, subscriptions) in leaving.iter().zip(&left) {
+        subscriber.hand_over(subscriptions, &left, &joining);
+    }
+    leaving.iter().for_each(|subscriber| subscriber.mailbox.hand_down(&subscriber.succession));
     for (subscriber, subscriptions) in joining {
         let mut held = subscriber.subscriptions.lock();
         held.retain(|old| !holds(&subscriptions, old));
@@ -201,6 +203,7 @@ fn heirs<'a>(
             mailbox: Arc::clone(&subscriber.mailbox),
             filter: subscription.filter.clone(),
             qos: subscription.options.qos,
+            goes_on: holds(own, subscription),
         }));
         if heirs.len() > before {
             named.push(*subscriber);

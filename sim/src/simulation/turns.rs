@@ -106,8 +106,15 @@ impl Simulation {
         let due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
         let pinging = self.devices.iter().enumerate().filter(|(_, device)| due(device.next_ping()));
         self.turns.extend(pinging.map(|(place, _)| Turn::DevicePings(place)));
-        let flows = self.flows.iter().enumerate().filter(|(_, run)| run.is_due(now));
-        self.turns.extend(flows.map(|(place, _)| Turn::Flow(place)));
+        for (place, run) in self.flows.iter().enumerate() {
+            if run.is_due(now) {
+                self.turns.push(Turn::Flow(place));
+            }
+            // The next version begins when those before have ended what must come first.
+            if !run.is_in_order() {
+                break;
+            }
+        }
         if due(self.mqtt.sessions.poll_timeout()) || due(self.retained_due()) {
             self.turns.push(Turn::BrokerTimers);
         }

@@ -1,21 +1,22 @@
-//! A flow is deployed anew while messages stream through it: each is handled by one version, once.
+//! A flow is deployed anew while messages stream through it: each is handled by one version, once, and in its order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use message::QoS;
 use mqtt::Version;
-use sim::{Chance, DeviceOptions, Loss, Simulation, story};
+use sim::{Chance, Device, DeviceOptions, Loss, Simulation, story};
 
 use crate::seeds::{for_each_seed, is_replay};
 
 const MESSAGES: usize = 60;
 
 #[test]
-fn every_message_is_handled_exactly_once_across_versions() {
+fn every_message_is_handled_exactly_once_and_in_order_across_versions() {
     for_each_seed(60, |seed| {
-        let simulation = stream_through_versions(seed, false);
+        let (simulation, subscriber) = stream_through_versions(seed, false);
         assert_eq!(simulation.versions_at_work().len(), 1, "old versions drain and end");
+        assert!(simulation.numbers(subscriber).is_sorted(), "{:?}", simulation.numbers(subscriber));
     });
 }
 
@@ -27,7 +28,7 @@ fn connections_that_break_meanwhile_change_nothing() {
 }
 
 /// A device publishes to a flow, exactly once, and another takes what the flow makes of it.
-fn stream_through_versions(seed: u64, with_losses: bool) -> Simulation {
+fn stream_through_versions(seed: u64, with_losses: bool) -> (Simulation, Device) {
     let mut chance = Chance::new(!seed);
     let mut simulation = Simulation::new(seed, is_replay());
     let version = chance.pick(&[Version::V3_1_1, Version::V5]);
@@ -44,7 +45,8 @@ fn stream_through_versions(seed: u64, with_losses: bool) -> Simulation {
         let topic = chance.pick(&["in/x", "in/y/z"]);
         expected.insert(simulation.publish(publisher, topic, QoS::ExactlyOnce, false), 1);
         if place % 15 == 7 {
-            simulation.deploy(story::RELAY);
+            // One version after another, also before the one before has begun.
+            (0..=chance.below(3)).for_each(|_| simulation.deploy(story::RELAY));
         }
         if with_losses && chance.one_in(10) {
             let device = chance.pick(&[publisher, subscriber]);
@@ -61,5 +63,5 @@ fn stream_through_versions(seed: u64, with_losses: bool) -> Simulation {
     simulation.run_until_settled();
     assert_eq!(simulation.relayed_copies(subscriber), expected);
     assert_eq!(simulation.violations(), Vec::<String>::new());
-    simulation
+    (simulation, subscriber)
 }

@@ -35,16 +35,55 @@ fn topics(subscriber: &LocalSubscriber) -> Vec<String> {
 }
 
 #[test]
-fn after_a_switch_the_old_one_keeps_what_it_has_and_the_new_one_gets_the_rest() {
+fn after_a_switch_the_new_one_has_what_waited_and_the_old_one_what_nobody_took_over() {
     let router = Router::new(RouterOptions::new(1));
     let (old, new) = (open(&router), open(&router));
     old.subscribe(now(), subscriptions(&["a", "b"], RetainHandling::Never));
-    publish(&router, "a", false);
+    ["a", "b", "a"].iter().for_each(|topic| assert_eq!(publish(&router, topic, false), 1));
     switch(&router, now(), &[&old], vec![(&new, subscriptions(&["a", "c"], RetainHandling::Never))]);
-    assert_eq!([publish(&router, "a", false), publish(&router, "b", false), publish(&router, "c", false)], [1, 0, 1]);
-    assert_eq!(topics(&old), ["a"]);
-    assert_eq!(topics(&new), ["a", "c"]);
+    assert_eq!([publish(&router, "c", false), publish(&router, "b", false), publish(&router, "a", false)], [1, 0, 1]);
+    assert_eq!(topics(&old), ["b"]);
+    assert_eq!(topics(&new), ["a", "a", "c", "a"]);
     assert_eq!(router.figures().subscriptions, 2);
+}
+
+#[test]
+fn whoever_leaves_without_an_heir_keeps_what_waited() {
+    let router = Router::new(RouterOptions::new(1));
+    let old = open(&router);
+    old.subscribe(now(), subscriptions(&["a"], RetainHandling::Never));
+    publish(&router, "a", false);
+    switch(&router, now(), &[&old], Vec::new());
+    assert_eq!(topics(&old), ["a"]);
+}
+
+#[test]
+fn retained_messages_that_waited_move_to_the_same_subscription_only() {
+    let router = Router::new(RouterOptions::new(1));
+    publish(&router, "a", true);
+    publish(&router, "b", true);
+    let (old, same, other) = (open(&router), open(&router), open(&router));
+    old.subscribe(now(), subscriptions(&["a", "b"], RetainHandling::IfNew));
+    let joining = vec![
+        (&same, subscriptions(&["a"], RetainHandling::IfNew)),
+        (&other, subscriptions(&["+"], RetainHandling::Never)),
+    ];
+    switch(&router, now(), &[&old], joining);
+    assert_eq!((topics(&same), topics(&other)), (vec!["a".to_owned()], Vec::new()));
+    assert_eq!(topics(&old), ["b"]);
+}
+
+#[test]
+fn what_moves_presses_its_publishers_as_before() {
+    let router = Router::new(RouterOptions::new(1));
+    let options = || MailboxOptions::for_flow(4, Overflow::Wait);
+    let (old, new) = (LocalSubscriber::open(&router, options()), LocalSubscriber::open(&router, options()));
+    old.subscribe(now(), subscriptions(&["a"], RetainHandling::Never));
+    (0..6).for_each(|_| assert_eq!(publish(&router, "a", false), 1));
+    switch(&router, now(), &[&old], vec![(&new, subscriptions(&["a"], RetainHandling::Never))]);
+    assert!(!old.mailbox.is_crowded() && new.mailbox.is_crowded());
+    assert_eq!((topics(&new).len(), new.dropped()), (6, 0));
+    assert!(!new.mailbox.is_crowded());
 }
 
 #[test]

@@ -36,6 +36,12 @@ impl Queue {
         self.deliveries.push_back(delivery);
     }
 
+    /// Puts messages before all others, in their order.
+    pub(super) fn prepend(&mut self, deliveries: Vec<Delivery>) {
+        self.bytes += deliveries.iter().map(|delivery| delivery.weight_bytes as usize).sum::<usize>();
+        deliveries.into_iter().rev().for_each(|delivery| self.deliveries.push_front(delivery));
+    }
+
     pub(super) fn drop_oldest(&mut self) {
         let dropped = self.deliveries.pop_front();
         self.bytes -= dropped.map_or(0, |delivery| delivery.weight_bytes as usize);

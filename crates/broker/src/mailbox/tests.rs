@@ -161,6 +161,7 @@ fn closing_returns_what_is_left_and_late_messages_go_to_the_heirs_that_want_them
         mailbox: Arc::clone(&heirs[index]),
         filter: TopicFilter::parse(filter).unwrap(),
         qos: QoS::AtMostOnce,
+        goes_on: true,
     });
     let succession = Arc::new(Succession::default());
     succession.replace(old.id(), &list);

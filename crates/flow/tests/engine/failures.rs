@@ -63,6 +63,20 @@ fn a_step_is_tried_again_later_as_often_as_it_may() {
 }
 
 #[test]
+fn every_module_has_its_own_number_of_tries() {
+    let first = FRAGILE.to_owned() + "retry = { max = 1, delay_ms = 100 }\nwith = { times = 1 }\n";
+    let second = first.replace("fragile]", "second]");
+    let to_second = "\n[[connections]]\nfrom = \"fragile\"\nto = \"second\"\n";
+    let mut bench = bench(&[&first, &second, INTO, to_second, &OUT.replace("fragile", "second")]);
+    bench.send("in", "{\"fail\":true}");
+    bench.at(100);
+    assert_eq!((bench.errors_of("fragile"), bench.errors_of("second")), (1, 1));
+    bench.at(200);
+    assert_eq!(bench.published(), ["a {\"fail\":true}"]);
+    assert_eq!(bench.plan.figures.failed.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn an_error_halts_the_flow_if_the_flow_or_the_module_says_so() {
     let options = "\n[options]\nhalt_on_error = true\n";
     let what = "module `fragile` failed: failed as told".to_owned();

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use broker::Router;
 use flow::plan::Plan;
@@ -16,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::attachment::Attachment;
 use super::debug::{DebugEntry, DebugRing};
 use super::environment::{NodeEnvironment, RuntimeTimers};
+use super::hand_over::Ending;
 use super::pulse::Pulse;
 use super::state::{FlowCondition, FlowState, FlowStatus};
 use super::thread::{Control, Event, FlowThread};
@@ -23,10 +23,6 @@ use super::watchdog::{DRAIN_MAX, WATCH_EVERY};
 use crate::clock;
 use crate::endpoints::{EndpointSet, EndpointTable};
 use crate::stores::NodeStores;
-
-/// How long a new version waits at most for the one before to end what it has begun. One that waits for the world may
-/// take long, and shall not keep the new one from its work.
-const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 
 /// A thread is told to go once and to close once or twice.
 const CONTROLS_MAX: usize = 4;
@@ -71,7 +67,7 @@ pub(super) struct Running {
     pub(super) control: mpsc::Sender<Control>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) holdings: Holdings,
-    pub(super) drained: tokio::sync::watch::Sender<bool>,
+    pub(super) ending: tokio::sync::watch::Sender<Ending>,
 }
 
 /// What a version holds of the node.
@@ -124,9 +120,6 @@ impl FlowHost {
         self.parts.endpoints.switch(held.map(|held| &held.endpoints), Some(&next.holdings.endpoints));
         if let Some(before) = &before {
             let _ = before.control.try_send(Control::Close);
-            // What is new waits for what is old, so that it stays in order.
-            let mut drained = before.drained.subscribe();
-            let _ = tokio::time::timeout(HAND_OVER_MAX, drained.wait_for(|drained| *drained)).await;
         }
         {
             let mut flows = self.flows.lock();
@@ -135,11 +128,10 @@ impl FlowHost {
             let running = Some(Arc::clone(&next));
             flows.insert(id.clone(), Slot { plan, condition, crashes, debug, running });
         }
-        // Only now, so that whatever it tells is heard as the flow's. A failed send means that the thread has ended.
-        let _ = next.control.try_send(Control::Go);
-        self.announce(&id);
-        if let Some(before) = before {
-            self.drain_apart(before);
+        // Only now, so that whatever it tells is heard as the flow's.
+        match before {
+            Some(before) => self.begin_after(before, &id, &next).await,
+            None => self.begin(&id, &next),
         }
         Ok(())
     }
@@ -231,7 +223,7 @@ impl FlowHost {
             control,
             pulse: Arc::clone(&pulse),
             holdings,
-            drained: tokio::sync::watch::Sender::new(false),
+            ending: tokio::sync::watch::Sender::new(Ending::No),
         });
         let (host, told) = (Arc::downgrade(self), Arc::downgrade(&running));
         let id = plan.flow.id.clone();
@@ -265,9 +257,10 @@ impl FlowHost {
     }
 
     fn handle_event(&self, id: &FlowId, running: &Arc<Running>, event: Event) {
-        if event == Event::Drained {
-            running.drained.send_replace(true);
-            return;
+        match event {
+            Event::InOrder => return running.end(Ending::InOrder),
+            Event::Ended => return running.end(Ending::Ended),
+            Event::Recovered | Event::Crashed { .. } | Event::Failed { .. } => {}
         }
         {
             let mut flows = self.flows.lock();
@@ -292,10 +285,9 @@ impl FlowHost {
                     if lost > 0 {
                         tracing::error!(flow = id.as_str(), lost, "the messages that waited for the flow are lost");
                     }
-                    running.drained.send_replace(true);
                     slot.running = None;
                 }
-                Event::Drained => return,
+                Event::InOrder | Event::Ended => return,
             }
         }
         self.announce(id);

@@ -5,6 +5,7 @@ mod attachment;
 mod backoff;
 mod debug;
 mod environment;
+mod hand_over;
 mod host;
 mod pulse;
 mod shut_down;

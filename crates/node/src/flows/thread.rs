@@ -39,8 +39,10 @@ pub(super) enum Event {
     Crashed { what: String, rest: Duration },
     /// Came to an end for which it was not asked, and does not start again.
     Failed { what: String },
-    /// Closed, and everything that had begun has ended.
-    Drained,
+    /// Closed, and all that is left has failed once: another version may begin.
+    InOrder,
+    /// The thread has ended: what was closed has ended what it had begun.
+    Ended,
 }
 
 /// Called on the flow's thread.
@@ -81,6 +83,11 @@ impl FlowThread {
     }
 
     async fn run(mut self, built: oneshot::Sender<Result<(), String>>) {
+        self.work(built).await;
+        (self.on_event)(Event::Ended);
+    }
+
+    async fn work(&mut self, built: oneshot::Sender<Result<(), String>>) {
         let mut worker = match self.build() {
             Ok(worker) => worker,
             Err(what) => {
@@ -89,19 +96,22 @@ impl FlowThread {
                 return;
             }
         };
-        if built.send(Ok(())).is_err() || self.control.recv().await != Some(Control::Go) {
+        if built.send(Ok(())).is_err() {
             return;
+        }
+        loop {
+            match self.control.recv().await {
+                Some(Control::Go) => break,
+                // Replaced or stopped before its turn came: it still has its turn, for what nobody took over.
+                Some(Control::Close) => worker.close(),
+                None => return,
+            }
         }
         let mut backoff = Backoff::default();
         loop {
             let end = self.drive(&mut worker).await;
             let what = match end {
-                End::Cancelled => return,
-                End::Drained => {
-                    drop(worker);
-                    (self.on_event)(Event::Drained);
-                    return;
-                }
+                End::Cancelled | End::Drained => return,
                 End::Halted(Halt { restart: false, what }) => {
                     drop(worker);
                     (self.on_event)(Event::Failed { what });
@@ -117,7 +127,6 @@ impl FlowThread {
                 None => {
                     let lost = unwalked.len();
                     tracing::error!(flow = %self.plan.flow.id, lost, "the flow cannot be built to end what it had begun");
-                    (self.on_event)(Event::Drained);
                     return;
                 }
             };
@@ -178,6 +187,9 @@ impl FlowThread {
                     Ok(Progress::Drained) => return Poll::Ready(End::Drained),
                     Ok(Progress::Halted(halt)) => return Poll::Ready(End::Halted(halt)),
                     Ok(Progress::Idle { until }) => {
+                        if worker.is_in_order() {
+                            (self.on_event)(Event::InOrder);
+                        }
                         if timer.poll_passed(cx, until).is_pending() {
                             return Poll::Pending;
                         }

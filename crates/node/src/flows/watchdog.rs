@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use message::{FlowId, limits};
 
+use super::hand_over::Ending;
 use super::host::{FlowHost, Running, condition};
 use super::state::FlowStatus;
 use super::thread::Control;
@@ -98,17 +99,16 @@ impl FlowHost {
 
     /// Waits until a version has ended what it had begun. One that is stuck, or takes too long, is given up.
     async fn drain_within(&self, running: &Running, span: Duration) {
-        let mut drained = running.drained.subscribe();
         let deadline = tokio::time::sleep(span);
         tokio::pin!(deadline);
         loop {
             tokio::select! {
-                // The sender lives as long as `running`.
-                _ = drained.wait_for(|drained| *drained) => return,
+                () = running.await_end(Ending::Ended) => return,
                 () = &mut deadline => {
                     running.pulse.cancel();
                     let (seconds, waiting) = (span.as_secs(), running.holdings.attachment.waiting());
                     tracing::error!(seconds, waiting, "a version had not ended what it began and was given up with it");
+                    running.end(Ending::Ended);
                     return;
                 }
                 () = tokio::time::sleep(WATCH_EVERY) => {}
@@ -117,6 +117,7 @@ impl FlowHost {
                 let lost = running.holdings.attachment.waiting();
                 tracing::error!(lost, "a version that was to end was given up, with what waited for it: {what}");
                 self.abandon(running);
+                running.end(Ending::Ended);
                 return;
             }
         }

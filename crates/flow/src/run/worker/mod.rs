@@ -100,6 +100,8 @@ enum Closing {
     Closed,
     /// Open windows have been passed on too.
     Flushed,
+    /// Something was at work since, which may have opened a window again.
+    WorkedSince,
 }
 
 impl Worker {
@@ -116,18 +118,31 @@ impl Worker {
             return Progress::Halted(halt);
         }
         if worked {
+            if self.closing == Closing::Flushed {
+                self.closing = Closing::WorkedSince;
+            }
             // Work begun in this round may wait on the world: it is polled in the next, so that its waker is known.
             return Progress::Busy;
         }
-        if self.closing != Closing::No && self.is_empty() {
-            if self.closing == Closing::Flushed {
-                return Progress::Drained;
-            }
+        let passes_on = match self.closing {
+            Closing::No => false,
+            Closing::Closed => !self.has_first_tries(),
+            Closing::Flushed if self.is_empty() => return Progress::Drained,
+            Closing::Flushed => false,
+            Closing::WorkedSince => self.is_empty(),
+        };
+        if passes_on {
             self.closing = Closing::Flushed;
             self.flush(now);
             return Progress::Busy;
         }
         Progress::Idle { until: self.poll_timeout() }
+    }
+
+    /// Whether it was closed and all has ended that must come before what begins later elsewhere: then another version
+    /// may begin, and messages stay in order. What failed and waits for another try has lost its place; it goes on.
+    pub fn is_in_order(&self) -> bool {
+        matches!(self.closing, Closing::Flushed | Closing::WorkedSince) && !self.has_first_tries()
     }
 
     /// Takes nothing new from now on; `poll` says `Drained` when all that began has ended.
@@ -158,13 +173,22 @@ impl Worker {
     }
 
     fn is_empty(&self) -> bool {
-        self.entrance.is_empty()
-            && self.delayed.is_empty()
-            && self.hold_backs.is_empty()
+        self.delayed.is_empty()
+            && !self.has_first_tries()
             && self.modules.iter().all(|module| match &module.work {
-                Work::Inbound(inbound) => inbound.is_drained(),
                 Work::Waiting(waiting) => waiting.is_empty(),
-                Work::Step(_) | Work::Disabled => true,
+                Work::Inbound(_) | Work::Step(_) | Work::Disabled => true,
+            })
+    }
+
+    /// Whether anything is left to do that has not failed yet.
+    fn has_first_tries(&self) -> bool {
+        !self.entrance.is_empty()
+            || !self.hold_backs.is_empty()
+            || self.modules.iter().any(|module| match &module.work {
+                Work::Inbound(inbound) => !inbound.is_drained(),
+                Work::Waiting(waiting) => waiting.has_first_tries(),
+                Work::Step(_) | Work::Disabled => false,
             })
     }
 

@@ -23,6 +23,7 @@ type Finished = Result<Vec<(usize, Itinerary)>, Failure>;
 
 struct UnderWay {
     began: Moment,
+    is_first_try: bool,
     state: State,
 }
 
@@ -66,8 +67,9 @@ impl WaitingModule {
     pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<(Finished, Duration)> {
         while self.under_way.len() < self.step.in_flight_max().max(1) {
             let Some(itinerary) = self.queue.pop_front() else { break };
+            let is_first_try = itinerary.attempt() == 1;
             let waiting = self.step.begin(now, itinerary);
-            self.under_way.push_back(UnderWay { began: now.moment, state: State::Running(waiting) });
+            self.under_way.push_back(UnderWay { began: now.moment, is_first_try, state: State::Running(waiting) });
         }
         for work in &mut self.under_way {
             if let State::Running(waiting) = &mut work.state
@@ -88,6 +90,12 @@ impl WaitingModule {
     /// Itineraries that wait or are under way.
     pub(super) fn len(&self) -> usize {
         self.queue.len() + self.under_way.len()
+    }
+
+    /// Whether any of them has not failed yet.
+    pub(super) fn has_first_tries(&self) -> bool {
+        self.queue.iter().any(|itinerary| itinerary.attempt() == 1)
+            || self.under_way.iter().any(|work| work.is_first_try)
     }
 
     pub(super) fn is_empty(&self) -> bool {

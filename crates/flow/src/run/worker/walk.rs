@@ -80,6 +80,7 @@ impl Worker {
         let mut emitter = std::mem::take(&mut self.emitter);
         for (port, mut itinerary) in emitter.drain().rev() {
             super::failure::mark_success(&mut itinerary);
+            itinerary.set_attempt(1);
             self.pass_on(place, port, itinerary);
         }
         self.emitter = emitter;
