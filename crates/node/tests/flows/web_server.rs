@@ -5,18 +5,33 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use tempfile::TempDir;
+
 /// A running server; it is ended when this is dropped.
 pub(crate) struct WebServer {
     child: Child,
     port: u16,
     posts: Arc<Mutex<Vec<(String, String)>>>,
+    /// Holds a file `gate` while the server answers nobody.
+    folder: TempDir,
 }
 
 impl WebServer {
     pub(crate) fn start() -> Self {
+        let server = Self::start_closed();
+        server.open();
+        server
+    }
+
+    /// Starts a server that takes what comes and answers nobody until it is opened.
+    pub(crate) fn start_closed() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = folder.path().join("gate");
+        std::fs::write(&gate, "").unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/web_server.py");
         let mut child = Command::new("python3")
             .arg(script)
+            .arg(gate)
             .stdout(Stdio::piped())
             .spawn()
             .expect("these tests need Python: install it with `apt-get install python3`");
@@ -30,7 +45,11 @@ impl WebServer {
                 taking.lock().unwrap().push((path.to_owned(), body.to_owned()));
             }
         });
-        Self { child, port, posts }
+        Self { child, port, posts, folder }
+    }
+
+    pub(crate) fn open(&self) {
+        std::fs::remove_file(self.folder.path().join("gate")).unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
