@@ -24,6 +24,8 @@ pub struct Figures {
     pub dropped: [u64; DropReason::ALL.len()],
     /// Subscriptions now.
     pub subscriptions: u64,
+    /// Those among them that are shared.
+    pub shared_subscriptions: u64,
     /// Retained messages now.
     pub retained_messages: u64,
     /// Bytes of retained messages now.

@@ -61,7 +61,7 @@ pub use delivery::{Delivery, DropReason};
 pub use local::{LocalSubscriber, switch};
 pub use mailbox::{MailboxOptions, Overflow, Pressure};
 pub use promise::{Broken, Pending, Promises};
-pub use registry::{Claim, Connect, ConnectError, Connected, Sessions, Superseded};
+pub use registry::{Claim, Connect, ConnectError, Connected, SessionFigures, Sessions, Superseded};
 pub use retained::{RetainedChange, RetainedJournal};
 pub use router::{RouteCache, Routed, Router, RouterOptions};
 pub use session::{Ending, InboundSlots, Outgoing, Session, SessionExpiry, Slot, SubscribeError, UnknownSlot, Will};

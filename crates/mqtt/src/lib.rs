@@ -54,8 +54,8 @@ pub mod connection;
 pub mod packet;
 
 pub use connection::{
-    Accept, CloseCause, Closed, ConnectRequest, Connection, Delivery, DeliveryOutcome, Event, PublishTicket,
-    ReceivedIds, RequestedFilter, Settings, SubscribeRequest, SubscribeTicket, Traffic, UnsubscribeRequest,
-    UnsubscribeTicket, Violation,
+    Accept, CloseCause, Closed, ConnectRequest, Connection, Delivery, DeliveryOutcome, DirectionFigures, Event,
+    PublishTicket, ReceivedIds, RequestedFilter, Settings, SubscribeRequest, SubscribeTicket, TrafficFigures,
+    TrafficTotals, UnsubscribeRequest, UnsubscribeTicket, Violation,
 };
 pub use packet::{DecodeError, Packet, PacketTooLarge, PacketType, ReasonCode, Version, Will};

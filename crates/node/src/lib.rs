@@ -16,6 +16,7 @@ pub mod mqtt;
 mod published;
 pub mod run;
 pub mod stores;
+mod system_topics;
 pub mod telemetry;
 
 pub use api::openapi_json;

@@ -9,7 +9,7 @@ mod succession;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use message::{QoS, TopicFilter};
@@ -30,6 +30,8 @@ pub(crate) struct Mailbox {
     /// Copies of what stands under the lock, for those who only choose between mailboxes.
     attended: AtomicBool,
     crowded: AtomicBool,
+    /// What the owner said that it has under way, unacknowledged.
+    in_flight: AtomicUsize,
     inside: Mutex<Inside>,
 }
 
@@ -65,8 +67,14 @@ pub(crate) enum Pushed {
 impl Mailbox {
     pub(crate) fn new(id: SubscriberId, options: MailboxOptions) -> Self {
         let inside = Inside { attended: true, ..Inside::default() };
-        let attended = AtomicBool::new(true);
-        Self { id, options, attended, crowded: AtomicBool::new(false), inside: Mutex::new(inside) }
+        Self {
+            id,
+            options,
+            attended: AtomicBool::new(true),
+            crowded: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            inside: Mutex::new(inside),
+        }
     }
 
     pub(crate) fn id(&self) -> SubscriberId {
@@ -85,6 +93,21 @@ impl Mailbox {
     pub(crate) fn depth_and_dropped(&self) -> (usize, u64) {
         let inside = self.inside.lock();
         (inside.queue.len() + inside.replay.len(), inside.dropped)
+    }
+
+    /// Messages that wait, and what they weigh.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let inside = self.inside.lock();
+        let replay_bytes: usize = inside.replay.iter().map(|delivery| delivery.weight_bytes as usize).sum();
+        (inside.queue.len() + inside.replay.len(), inside.queue.bytes() + replay_bytes)
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_in_flight(&self, messages: usize) {
+        self.in_flight.store(messages, Ordering::Relaxed);
     }
 
     /// Puts a message in by the policy of this mailbox; wakes the owner if it was empty.

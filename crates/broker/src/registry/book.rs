@@ -19,11 +19,24 @@ pub(super) struct Book {
     pub(super) abandoned: Vec<Left>,
     /// Leases ever given.
     pub(super) leases: u64,
+    /// Slots that a connection holds, and the most that there were at one time.
+    pub(super) held: usize,
+    pub(super) held_max: usize,
+    /// Sessions that ended because their client stayed away.
+    pub(super) expired: u64,
 }
 
 impl Book {
     pub(super) fn new(hasher: FixedState) -> Self {
-        Self { slots: HashMap::with_hasher(hasher), timers: BTreeSet::new(), abandoned: Vec::new(), leases: 0 }
+        Self {
+            slots: HashMap::with_hasher(hasher),
+            timers: BTreeSet::new(),
+            abandoned: Vec::new(),
+            leases: 0,
+            held: 0,
+            held_max: 0,
+            expired: 0,
+        }
     }
 
     /// Takes a parked session out, with its timers.

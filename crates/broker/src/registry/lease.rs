@@ -23,7 +23,7 @@ pub(crate) struct Lease {
 pub(super) struct Held {
     pub(super) number: u64,
     revoked: Arc<AtomicBool>,
-    mailbox: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 impl Lease {

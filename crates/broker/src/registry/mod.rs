@@ -4,6 +4,7 @@
 mod aftermath;
 mod book;
 mod claim;
+mod figures;
 mod lease;
 mod slot;
 
@@ -20,6 +21,7 @@ use aftermath::Aftermath;
 use book::Book;
 use claim::Cell;
 pub use claim::{Claim, Connected, Superseded};
+pub use figures::SessionFigures;
 pub(crate) use lease::Lease;
 use slot::{Left, Slot, TimerKind, Waiting};
 
@@ -128,6 +130,7 @@ impl Sessions {
                 }
                 TimerKind::Expiry => {
                     if let Some(parked) = book.unpark(&timer.client_id) {
+                        book.expired += 1;
                         aftermath.wills.extend(parked.will.map(|(_, will)| will.publish_at(now.wall)));
                         aftermath.ended.push((parked.mailbox, parked.state));
                     }
@@ -136,13 +139,6 @@ impl Sessions {
         }
         drop(book);
         aftermath.finish(self);
-    }
-
-    /// Sessions that are held by a connection, and all.
-    pub fn connected_and_all(&self) -> (usize, usize) {
-        let book = self.book.lock();
-        let held = book.slots.values().filter(|slot| matches!(slot, Slot::Held { .. })).count();
-        (held, book.slots.len())
     }
 
     /// Called when a session is dropped: there is no time to tell, so it waits for the next call that brings it.
@@ -169,6 +165,7 @@ impl Sessions {
         let will = state.will.take().filter(|_| ending == Ending::Lost);
         let goes_on = state.expiry != SessionExpiry::AtDisconnect;
         book.slots.remove(&client_id);
+        book.held -= 1;
         match waiting.and_then(|waiting| Some((waiting.connect, waiting.cell.upgrade()?))) {
             Some((connect, cell)) => {
                 let parked = if goes_on {
@@ -221,6 +218,8 @@ impl Sessions {
         state.expiry = connect.expiry;
         state.will = connect.will.map(Box::new);
         book.leases += 1;
+        book.held += 1;
+        book.held_max = book.held_max.max(book.held);
         let (lease, held) = Lease::new(book.leases, &mailbox, self);
         book.slots.insert(connect.client_id.clone(), Slot::Held { held, waiting: None });
         let session = Session::new(connect.client_id, mailbox, Arc::clone(&self.router), lease, state);

@@ -90,7 +90,7 @@ impl Retained {
         kept.topics.insert(Arc::clone(publication), &self.hasher);
         kept.messages = messages;
         kept.bytes = bytes + weight_bytes;
-        self.record(|| RetainedChange::Kept(Arc::clone(publication)));
+        self.record(&publication.topic, || RetainedChange::Kept(Arc::clone(publication)));
         Keeping::Kept
     }
 
@@ -129,11 +129,12 @@ impl Retained {
         if let Some(expires_at) = previous.expires_at() {
             kept.expiries.remove(&(expires_at, previous.topic.clone()));
         }
-        self.record(|| RetainedChange::Cleared(previous.topic.clone()));
+        self.record(&previous.topic, || RetainedChange::Cleared(previous.topic.clone()));
     }
 
-    fn record(&self, change: impl FnOnce() -> RetainedChange) {
-        if let Some(journal) = &self.journal {
+    /// What the node says of itself is of this run: it need not last.
+    fn record(&self, topic: &TopicName, change: impl FnOnce() -> RetainedChange) {
+        if let Some(journal) = self.journal.as_ref().filter(|_| !topic.as_str().starts_with("$SYS/")) {
             journal.record(change());
         }
     }

@@ -62,6 +62,16 @@ fn a_full_store_keeps_what_it_has_and_still_replaces_it() {
 }
 
 #[test]
+fn what_the_node_says_of_itself_is_kept_but_not_recorded() {
+    let (store, journal) = store(10, usize::MAX);
+    for payload in ["1", ""] {
+        store.keep(&message("$SYS/broker/uptime", payload, None));
+        store.keep(&message("$SYSTEM", payload, None));
+    }
+    assert_eq!(*journal.0.lock(), ["+$SYSTEM", "-$SYSTEM"]);
+}
+
+#[test]
 fn bytes_are_limited_too_and_given_back() {
     let weight = message("a", "1", None).weight_bytes();
     let (store, _) = store(10, 2 * weight);

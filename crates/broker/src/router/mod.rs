@@ -166,8 +166,10 @@ impl Router {
     /// All counters at this moment.
     pub fn figures(&self) -> Figures {
         let (retained_messages, retained_bytes) = self.retained.size();
+        let tree = self.tree.load();
         Figures {
-            subscriptions: self.tree.load().subscriptions as u64,
+            subscriptions: tree.subscriptions as u64,
+            shared_subscriptions: tree.shared_subscriptions as u64,
             retained_messages: retained_messages as u64,
             retained_bytes: retained_bytes as u64,
             ..self.counters.figures()

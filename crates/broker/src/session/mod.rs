@@ -201,6 +201,7 @@ impl Session {
         }
         if sent.0 > 0 {
             self.tally.sent(sent.0, sent.1);
+            self.mailbox.set_in_flight(self.state.window.len());
         }
         (more || !self.state.staged.is_empty()) && out.len() >= end
     }
@@ -209,7 +210,9 @@ impl Session {
     /// code of 0x80 or more), or it cannot be sent at all as the client takes no packet of that size: its slot is free
     /// again.
     pub fn handle_delivered(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
-        self.state.window.complete(slot)
+        self.state.window.complete(slot)?;
+        self.mailbox.set_in_flight(self.state.window.len());
+        Ok(())
     }
 
     /// The client has a QoS 2 message (PUBREC): answer with PUBREL. The slot stays in use until

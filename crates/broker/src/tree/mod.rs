@@ -33,17 +33,20 @@ pub(crate) struct Tree {
     /// Counts the published versions: whoever keeps the result of a match keeps this beside it.
     pub(crate) generation: u64,
     pub(crate) subscriptions: usize,
+    /// Those among them that are shared.
+    pub(crate) shared_subscriptions: usize,
 }
 
 impl Tree {
     pub(crate) fn new(hasher: FixedState) -> Self {
-        Self { root: Arc::default(), hasher, generation: 1, subscriptions: 0 }
+        Self { root: Arc::default(), hasher, generation: 1, subscriptions: 0, shared_subscriptions: 0 }
     }
 
     /// Adds or replaces the subscription of `binding`'s subscriber at `filter`. Returns whether it had one there.
     pub(crate) fn insert(&mut self, filter: &TopicFilter, binding: Binding) -> bool {
         let existed = self.change(filter, Change::Insert(binding));
         self.subscriptions += usize::from(!existed);
+        self.shared_subscriptions += usize::from(!existed && filter.share_group().is_some());
         existed
     }
 
@@ -51,6 +54,7 @@ impl Tree {
     pub(crate) fn remove(&mut self, filter: &TopicFilter, subscriber: SubscriberId) -> bool {
         let existed = self.change(filter, Change::Remove(subscriber));
         self.subscriptions -= usize::from(existed);
+        self.shared_subscriptions -= usize::from(existed && filter.share_group().is_some());
         existed
     }
 

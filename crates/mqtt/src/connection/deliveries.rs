@@ -153,6 +153,7 @@ impl Connection {
             }
         }
         self.traffic.count_sent(PacketType::Publish, self.out.len() - before);
+        self.traffic.count_payload_sent(plain.payload.len());
         Ok(())
     }
 

@@ -27,7 +27,8 @@ pub use event::{
 pub use handshake::Accept;
 pub use publishes::ReceivedIds;
 pub use settings::Settings;
-pub use traffic::Traffic;
+use traffic::Traffic;
+pub use traffic::{DirectionFigures, TrafficFigures, TrafficTotals};
 pub use violation::Violation;
 
 use std::collections::VecDeque;
@@ -183,9 +184,10 @@ impl Connection {
         self.peer.keep_alive_s
     }
 
-    /// What the connection has carried so far.
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+    /// Adds what the connection has carried since the last call to the sums.
+    #[inline]
+    pub fn collect_traffic(&mut self, totals: &TrafficTotals) {
+        self.traffic.collect(totals);
     }
 
     fn next_timer(&self) -> Option<(Timer, Moment)> {

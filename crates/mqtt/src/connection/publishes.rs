@@ -156,6 +156,7 @@ impl Connection {
         if !publish.subscription_ids.is_empty() {
             return Err(Violation::SubscriptionIdPublished);
         }
+        self.traffic.count_payload_received(publish.payload.len());
         let topic = match (publish.topic_alias, publish.topic) {
             (Some(alias), topic) => self.publishes.aliases.resolve(alias, topic)?,
             (None, Some(topic)) => {

@@ -44,6 +44,9 @@ pub struct NodeSettings {
     /// Seconds that flows may take to finish what they hold when the node is told to stop.
     #[schemars(range(min = 0, max = 600))]
     pub drain_deadline_s: u32,
+    /// Seconds between two tellings of the broker's figures under `$SYS/broker`; 0: they are not told.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub sys_interval_s: u32,
 }
 
 /// Where the node listens.
@@ -177,7 +180,7 @@ impl Default for Config {
 
 impl Default for NodeSettings {
     fn default() -> Self {
-        Self { name: "headwater".to_owned(), threads: 0, drain_deadline_s: 10 }
+        Self { name: "headwater".to_owned(), threads: 0, drain_deadline_s: 10, sys_interval_s: 10 }
     }
 }
 
@@ -229,6 +232,11 @@ impl Config {
             0 => processors.clamp(1, 2),
             threads => threads as usize,
         }
+    }
+
+    /// The span between two tellings of the broker's figures; `None`: they are not told.
+    pub fn sys_interval(&self) -> Option<Duration> {
+        Some(Duration::from_secs(u64::from(self.node.sys_interval_s))).filter(|interval| !interval.is_zero())
     }
 
     /// How long flows may take to finish what they hold when the node is told to stop.

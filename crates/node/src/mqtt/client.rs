@@ -38,6 +38,8 @@ pub struct Client {
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
+    /// Which thread serves the client, for its figures.
+    thread: usize,
     closed: Option<Closed>,
     /// When what is left to transmit is given up; set when the connection has ended.
     last_words_until: Option<Moment>,
@@ -56,10 +58,17 @@ impl Client {
             is_pressed: false,
             outgoing: Vec::new(),
             takes_no_more: false,
+            thread: 0,
             closed: None,
             last_words_until: None,
             mqtt,
         }
+    }
+
+    /// Says which of several threads serves the client, so that they count apart.
+    pub fn served_by(mut self, thread: usize) -> Self {
+        self.thread = thread;
+        self
     }
 
     /// Takes whole packets out of `input` and acts on them.
@@ -92,6 +101,7 @@ impl Client {
             self.handle_events(now);
         }
         self.write_deliveries(now);
+        self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
     }
 
     /// The bytes that are to be sent; whoever drives advances them past what the transport took.
@@ -151,6 +161,7 @@ impl Client {
     pub fn leave(mut self, now: Now) {
         self.connection.handle_transport_lost();
         self.handle_events(now);
+        self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
         for (_, ticket) in self.unsettled.drain(..) {
             // The message was routed: the client must not send it once more.
             if let Some(ticket) = ticket {

@@ -29,6 +29,13 @@ const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 16;
 
+/// When a client connected, and which thread serves it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) at: Now,
+    pub(super) thread: usize,
+}
+
 /// One connection at work.
 struct Drive<T> {
     client: Client,
@@ -42,13 +49,12 @@ struct Drive<T> {
 }
 
 /// Serves one connection until it ends, or until the node does: then the client is told so once it has all that it gets.
-/// `opened` is when the client connected.
-pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, opened: Now, mut phases: watch::Receiver<Phase>)
+pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, arrival: Arrival, mut phases: watch::Receiver<Phase>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let mut drive = Drive {
-        client: Client::new(mqtt, opened),
+        client: Client::new(mqtt, arrival.at).served_by(arrival.thread),
         transport,
         input: BytesMut::new(),
         read_bytes: READ_BYTES_MIN,

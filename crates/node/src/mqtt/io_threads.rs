@@ -36,9 +36,9 @@ impl IoThreads {
         std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)).min(16)
     }
 
-    /// The thread whose turn it is.
-    pub(super) fn next(&self) -> Handle {
+    /// The thread whose turn it is, with its number.
+    pub(super) fn next(&self) -> (usize, Handle) {
         let place = self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len().max(1);
-        self.threads.get(place).map_or_else(Handle::current, |(handle, _)| handle.clone())
+        (place, self.threads.get(place).map_or_else(Handle::current, |(handle, _)| handle.clone()))
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::drive::drive;
+use super::drive::{Arrival, drive};
 use super::io_threads::IoThreads;
 use super::web_socket::{self, Gate};
 use super::{Mqtt, Phase};
@@ -107,14 +107,18 @@ impl Reception {
             }
         };
         let (mqtt, phases, carrier) = (Arc::clone(&self.mqtt), self.phases.clone(), carrier.clone());
-        self.threads.next().spawn(async move {
+        let (thread, handle) = self.threads.next();
+        let arrival = Arrival { at: clock::now(), thread };
+        handle.spawn(async move {
             mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
             mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
             match TcpStream::from_std(stream) {
                 Ok(stream) => match carrier {
-                    Carrier::Tcp => drive(Arc::clone(&mqtt), stream, clock::now(), phases).await,
+                    Carrier::Tcp => drive(Arc::clone(&mqtt), stream, arrival, phases).await,
                     // In a box of its own, so that connections without WebSocket do not hold the room for it.
-                    Carrier::WebSocket(gate) => Box::pin(web_socket::serve(&mqtt, stream, &gate, phases)).await,
+                    Carrier::WebSocket(gate) => {
+                        Box::pin(web_socket::serve(&mqtt, stream, arrival, &gate, phases)).await;
+                    }
                 },
                 Err(error) => tracing::warn!(%error, "a connection could not be served"),
             }

@@ -26,7 +26,7 @@ use std::sync::atomic::AtomicU64;
 
 use broker::{Access, MailboxOptions, Router, Sessions};
 use message::limits;
-use mqtt::Settings;
+use mqtt::{Settings, TrafficFigures, TrafficTotals};
 
 use crate::log_limit::LogLimit;
 
@@ -69,7 +69,26 @@ pub struct MqttFigures {
     pub denied: AtomicU64,
     /// Connections that ended because the client broke the protocol.
     pub violations: AtomicU64,
+    /// What connections carried; a connection counts in one of these, so that threads do not share one.
+    traffic: [TrafficTotals; TRAFFIC_LINES],
     complaints: Complaints,
+}
+
+/// As many as there may be threads that serve connections.
+const TRAFFIC_LINES: usize = 16;
+
+impl MqttFigures {
+    /// What all connections have carried since the start.
+    pub fn traffic(&self) -> TrafficFigures {
+        let mut figures = TrafficFigures::default();
+        self.traffic.iter().for_each(|totals| totals.add_to(&mut figures));
+        figures
+    }
+
+    fn traffic_of(&self, thread: usize) -> &TrafficTotals {
+        let [first, ..] = &self.traffic;
+        self.traffic.get(thread % TRAFFIC_LINES).unwrap_or(first)
+    }
 }
 
 /// Bounds the log lines about clients that break the protocol.

@@ -27,6 +27,7 @@ use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
 use crate::mqtt::{self, AssignedIds, Gate, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
 use crate::stores::NodeStores;
+use crate::system_topics::tell_system_topics;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,9 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mut background = JoinSet::new();
     background.spawn(mqtt::run_timers(Arc::clone(&mqtt)));
     background.spawn(stores.keep_swept());
+    if let Some(interval) = config.sys_interval() {
+        background.spawn(tell_system_topics(Arc::clone(&mqtt), interval));
+    }
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));

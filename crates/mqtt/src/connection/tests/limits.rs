@@ -6,7 +6,7 @@ use message::{QoS, limits};
 
 use super::pair::{Pair, connect};
 use super::{publish, send_publish};
-use crate::connection::{Event, Settings};
+use crate::connection::{Event, Settings, TrafficFigures, TrafficTotals};
 use crate::packet::{Ack, Packet, PacketType, ReasonCode, Version};
 
 fn few() -> Settings {
@@ -132,18 +132,33 @@ fn a_packet_above_the_limit_ends_the_connection_from_its_head() {
 #[test]
 fn traffic_is_counted_by_type() {
     let mut pair = Pair::open(Version::V3_1_1);
-    let before = *pair.connection.traffic();
+    let totals = TrafficTotals::default();
+    let figures = move |pair: &mut Pair| {
+        let mut figures = TrafficFigures::default();
+        pair.connection.collect_traffic(&totals);
+        totals.add_to(&mut figures);
+        figures
+    };
+    let before = figures(&mut pair);
+    assert_eq!(figures(&mut pair), before, "nothing is counted twice");
     send_publish(&mut pair, "a", QoS::AtLeastOnce, 1);
     pair.send(&Packet::Pingreq);
     let ticket = pair.published().1.unwrap();
     pair.connection.handle_published(ticket, ReasonCode::Success);
-    let traffic = pair.connection.traffic();
-    assert_eq!(traffic.packets_received(PacketType::Connect), 1);
-    assert_eq!(traffic.packets_received(PacketType::Publish), 1);
-    assert_eq!(traffic.packets_received(PacketType::Pingreq), 1);
-    assert_eq!(traffic.packets_sent(PacketType::Connack), 1);
-    assert_eq!(traffic.packets_sent(PacketType::Pingresp), 1);
-    assert_eq!(traffic.packets_sent(PacketType::Puback), 1);
-    assert_eq!(traffic.bytes_received() - before.bytes_received(), 14 + 2);
-    assert_eq!(traffic.bytes_sent() - before.bytes_sent(), 2 + 4);
+    let after = figures(&mut pair);
+    for (direction, packet, count) in [
+        (after.received, PacketType::Connect, 1),
+        (after.received, PacketType::Publish, 1),
+        (after.received, PacketType::Pingreq, 1),
+        (after.received, PacketType::Puback, 0),
+        (after.sent, PacketType::Connack, 1),
+        (after.sent, PacketType::Pingresp, 1),
+        (after.sent, PacketType::Puback, 1),
+    ] {
+        assert_eq!(direction.packets(packet), count, "{packet:?}");
+    }
+    assert_eq!((after.received.all_packets(), after.sent.all_packets()), (3, 3));
+    assert_eq!(after.received.bytes - before.received.bytes, 14 + 2);
+    assert_eq!(after.sent.bytes - before.sent.bytes, 2 + 4);
+    assert_eq!((after.received.payload_bytes, after.sent.payload_bytes), (7, 0));
 }

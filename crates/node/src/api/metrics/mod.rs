@@ -2,8 +2,11 @@
 
 mod broker;
 mod flow;
+mod mqtt;
 mod open_metrics;
 mod process;
+
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::HeaderName;
@@ -23,7 +26,8 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     metrics.family("headwater_build", Kind::Info, "", "Which program runs.");
     metrics.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     flow::write(&mut metrics, &api.library.states());
-    broker::write(&mut metrics, &api.router.figures(), &api.mqtt, &api.mqtt.sessions);
+    broker::write(&mut metrics, &api.router.figures(), api.mqtt.figures.too_large.load(Ordering::Relaxed));
+    mqtt::write(&mut metrics, &api.mqtt);
     process::write(&mut metrics);
     ([(CONTENT_TYPE, open_metrics::CONTENT_TYPE)], metrics.finish())
 }

@@ -14,18 +14,22 @@ use tokio::sync::watch;
 
 use self::transport::Transport;
 use self::upgrade::upgrade;
-use super::drive::drive;
+use super::drive::{Arrival, drive};
 use super::{Mqtt, Phase};
-use crate::clock;
 
 /// Serves one connection: first HTTP, which may take as long as a CONNECT packet may, then MQTT.
-pub(super) async fn serve(mqtt: &Arc<Mqtt>, stream: TcpStream, gate: &Gate, mut phases: watch::Receiver<Phase>) {
-    let opened = clock::now();
+pub(super) async fn serve(
+    mqtt: &Arc<Mqtt>,
+    stream: TcpStream,
+    arrival: Arrival,
+    gate: &Gate,
+    mut phases: watch::Receiver<Phase>,
+) {
     let upgraded = tokio::select! {
         upgraded = tokio::time::timeout(mqtt.settings.connect_deadline, Box::pin(upgrade(stream, gate))) => upgraded,
         () = Phase::Draining.reached(&mut phases) => return,
     };
     let Ok(Some((stream, read))) = upgraded else { return };
     let transport = Transport::new(stream, read, mqtt.settings.packet_bytes_max).await;
-    drive(Arc::clone(mqtt), transport, opened, phases).await;
+    drive(Arc::clone(mqtt), transport, arrival, phases).await;
 }
