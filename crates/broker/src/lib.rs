@@ -40,6 +40,7 @@
 //! on the thread that caused it and must not call back into this crate.
 
 mod access;
+mod collector;
 mod counters;
 mod delivery;
 mod local;
@@ -56,6 +57,7 @@ mod subscription;
 mod tree;
 
 pub use access::{Access, Denied, OpenAccess, Principal};
+pub use collector::{Bindings, Collector};
 pub use counters::Figures;
 pub use delivery::{Delivery, DropReason};
 pub use local::{LocalSubscriber, switch};

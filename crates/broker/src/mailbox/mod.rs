@@ -15,6 +15,7 @@ use std::task::Waker;
 use message::{QoS, TopicFilter};
 use parking_lot::Mutex;
 
+use crate::collector::Collector;
 use crate::delivery::{Delivery, DropReason};
 use crate::router::Wakes;
 use crate::subscription::SubscriberId;
@@ -27,6 +28,8 @@ pub(crate) use succession::{Heir, Succession};
 pub(crate) struct Mailbox {
     id: SubscriberId,
     options: MailboxOptions,
+    /// Takes what comes, so that nothing ever waits here.
+    collector: Option<Arc<dyn Collector>>,
     /// Copies of what stands under the lock, for those who only choose between mailboxes.
     attended: AtomicBool,
     crowded: AtomicBool,
@@ -70,6 +73,7 @@ impl Mailbox {
         Self {
             id,
             options,
+            collector: None,
             attended: AtomicBool::new(true),
             crowded: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -77,8 +81,18 @@ impl Mailbox {
         }
     }
 
+    /// The place of a collector among the subscribers.
+    pub(crate) fn of_collector(id: SubscriberId, collector: Arc<dyn Collector>) -> Self {
+        Self { collector: Some(collector), ..Self::new(id, MailboxOptions::for_session()) }
+    }
+
     pub(crate) fn id(&self) -> SubscriberId {
         self.id
+    }
+
+    /// Who takes what is for this mailbox, if it is not to wait here.
+    pub(crate) fn collector(&self) -> Option<&dyn Collector> {
+        self.collector.as_deref()
     }
 
     pub(crate) fn is_attended(&self) -> bool {

@@ -6,6 +6,7 @@ use message::{Bytes, Publication, QoS, limits};
 
 use super::routed::Routed;
 use super::wakes::Wakes;
+use crate::collector::Collector;
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, Pushed};
@@ -49,6 +50,10 @@ impl<'a> FanOut<'a> {
     /// Returns what to tell the publisher, and what found its shared subscription's member gone.
     pub(super) fn run(mut self, route: &Route) -> (Routed, Vec<Delivery>) {
         for target in &route.targets {
+            if let Some(collector) = target.mailbox.collector() {
+                self.collect(collector);
+                continue;
+            }
             let own = self.origin == Some(target.mailbox.id());
             let grant = if own { target.own_grant() } else { Some(&target.grant) };
             if let Some(grant) = grant {
@@ -65,6 +70,14 @@ impl<'a> FanOut<'a> {
             }
         }
         (self.routed, self.orphans)
+    }
+
+    fn collect(&mut self, collector: &dyn Collector) {
+        self.routed.matched += 1;
+        match collector.collect(&self.publication) {
+            Ok(promises) => self.routed.promises.merge(promises),
+            Err(broken) => self.routed.promises.break_with(broken),
+        }
     }
 
     fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {

@@ -14,6 +14,7 @@ use foldhash::quality::FixedState;
 use message::{Now, Publication, QoS, Timestamp, TopicFilter, TopicName, limits};
 use parking_lot::{Mutex, RwLock};
 
+use crate::collector::Collector;
 use crate::counters::{Counters, Figures, Tally};
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, MailboxOptions, Pushed};
@@ -187,6 +188,12 @@ impl Router {
     pub(crate) fn mailbox(&self, options: MailboxOptions) -> Arc<Mailbox> {
         let id = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
         Arc::new(Mailbox::new(id, options))
+    }
+
+    /// The place of a collector among the subscribers.
+    pub(crate) fn mailbox_of(&self, collector: Arc<dyn Collector>) -> Arc<Mailbox> {
+        let id = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
+        Arc::new(Mailbox::of_collector(id, collector))
     }
 
     /// Makes all changes visible in one step. Returns for each whether the subscription was there before.

@@ -1,0 +1,119 @@
+//! Destinations that take a message at once instead of letting it wait in a mailbox: queues and streams, which write it
+//! to a log of their own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use message::{Publication, TopicFilter};
+use parking_lot::Mutex;
+
+use crate::mailbox::Mailbox;
+use crate::promise::{Broken, Promises};
+use crate::router::{Change, Router};
+use crate::subscription::{RetainHandling, SubscribeOptions};
+
+/// Takes messages on the thread of their publisher. It must not call the router back.
+pub trait Collector: Send + Sync + fmt::Debug {
+    /// Takes a message, whatever its QoS. Its publisher waits for the promises, and is told what broke.
+    fn collect(&self, publication: &Publication) -> Result<Promises, Broken>;
+}
+
+/// What a collector is bound to: it gets what is published to topics that one of its filters matches, once however many
+/// do. Nothing more comes when this is dropped.
+#[derive(Debug)]
+pub struct Bindings {
+    router: Arc<Router>,
+    mailbox: Arc<Mailbox>,
+    filters: Mutex<Vec<TopicFilter>>,
+}
+
+impl Bindings {
+    /// Bound to nothing yet.
+    pub fn new(router: &Arc<Router>, collector: Arc<dyn Collector>) -> Self {
+        Self { router: Arc::clone(router), mailbox: router.mailbox_of(collector), filters: Mutex::default() }
+    }
+
+    /// Binds to these filters instead of those before, in one step. What is retained does not come.
+    pub fn set(&self, filters: Vec<TopicFilter>) {
+        let options = SubscribeOptions { retain_handling: RetainHandling::Never, ..SubscribeOptions::default() };
+        let filters: Vec<TopicFilter> = filters.iter().map(TopicFilter::detach).collect();
+        let mut bound = self.filters.lock();
+        let gone = bound.iter().filter(|filter| !filters.contains(filter));
+        let gone = gone.map(|filter| Change::Unsubscribe { subscriber: self.mailbox.id(), filter });
+        let come = filters.iter().map(|filter| Change::Subscribe { mailbox: &self.mailbox, filter, options });
+        self.router.apply(gone.chain(come));
+        *bound = filters;
+    }
+}
+
+impl Drop for Bindings {
+    fn drop(&mut self) {
+        self.set(Vec::new());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LocalSubscriber, MailboxOptions, Overflow, RouterOptions, Subscription};
+    use message::{Bytes, Moment, Now, QoS, Timestamp, TopicName};
+
+    #[derive(Debug, Default)]
+    struct Collected {
+        topics: Mutex<Vec<String>>,
+        full: bool,
+    }
+
+    impl Collector for Collected {
+        fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
+            if self.full {
+                return Err(Broken::NoRoom);
+            }
+            self.topics.lock().push(publication.topic.as_str().to_owned());
+            Ok(Promises::default())
+        }
+    }
+
+    fn filters(texts: &[&str]) -> Vec<TopicFilter> {
+        texts.iter().map(|text| TopicFilter::parse(text).unwrap()).collect()
+    }
+
+    fn publish(router: &Arc<Router>, topic: &str, qos: QoS) -> crate::Routed {
+        let topic = TopicName::parse(topic).unwrap();
+        let publication = Publication::new(topic, Bytes::from_static(b"1"), qos, Timestamp::default());
+        router.publish(publication, None, &mut router.route_cache())
+    }
+
+    #[test]
+    fn a_collector_gets_each_message_that_its_bindings_match_once() {
+        let router = Router::new(RouterOptions::new(1));
+        let collected = Arc::<Collected>::default();
+        let bindings = Bindings::new(&router, Arc::clone(&collected) as Arc<dyn Collector>);
+        bindings.set(filters(&["a/#", "a/b"]));
+        assert_eq!(publish(&router, "a/b", QoS::AtMostOnce).matched(), 1);
+        assert_eq!(publish(&router, "b", QoS::AtLeastOnce).matched(), 0);
+        bindings.set(filters(&["a/b", "b"]));
+        for topic in ["a/c", "a/b", "b"] {
+            assert!(publish(&router, topic, QoS::ExactlyOnce).is_settled());
+        }
+        assert_eq!(*collected.topics.lock(), ["a/b", "a/b", "b"]);
+        drop(bindings);
+        assert_eq!(publish(&router, "b", QoS::AtLeastOnce).matched(), 0);
+        assert_eq!(router.figures().subscriptions, 0);
+    }
+
+    #[test]
+    fn others_get_a_message_that_a_collector_has_no_room_for_and_the_publisher_is_told() {
+        let router = Router::new(RouterOptions::new(1));
+        let full = Arc::new(Collected { full: true, ..Collected::default() });
+        let bindings = Bindings::new(&router, full);
+        bindings.set(filters(&["a"]));
+        let other = LocalSubscriber::open(&router, MailboxOptions::for_flow(10, Overflow::Wait));
+        let now = Now { moment: Moment::default(), wall: Timestamp::default() };
+        let [filter] = <[TopicFilter; 1]>::try_from(filters(&["a"])).unwrap();
+        other.subscribe(now, vec![Subscription { filter, options: SubscribeOptions::default() }]);
+        let routed = publish(&router, "a", QoS::AtLeastOnce);
+        assert_eq!((routed.matched(), routed.broken()), (2, Some(Broken::NoRoom)));
+        assert_eq!(other.depth(), 1);
+    }
+}
