@@ -49,6 +49,8 @@ struct Queue {
     bytes: usize,
     /// Writes that found no room on the disk and are tried again.
     refused: Vec<Box<dyn Write>>,
+    /// They are to be tried without further waiting.
+    retry: bool,
     closed: bool,
 }
 
@@ -146,6 +148,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Asks for another try of writes that found no room.
+    pub(super) fn retry(&self) {
+        self.queue.lock().retry = true;
+        self.arrived.notify_one();
+    }
+
     /// Writes that wait for the disk, and the bytes that they hold.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let queue = self.queue.lock();
@@ -169,8 +177,10 @@ impl Shared {
         if queue.refused.is_empty() {
             self.arrived.wait_while(&mut queue, idle);
         } else {
+            let idle = |queue: &mut Queue| idle(queue) && !queue.retry;
             // Whether the time ran out or a write came: all are tried.
             let _ = self.arrived.wait_while_for(&mut queue, idle, limits::TABLE_ROOM_RETRY);
+            queue.retry = false;
             let refused = std::mem::take(&mut queue.refused);
             refused.into_iter().for_each(|write| queue.push(write));
         }

@@ -35,9 +35,30 @@ struct State {
     last: u64,
     /// Changes up to this one that are not written were refused, and why.
     refused: Option<(u64, WriteError)>,
-    /// A flush is on its way to the committer or under its hands: it takes what comes in meanwhile.
-    is_under_way: bool,
+    flush: Stage,
     wakers: Wakers,
+}
+
+/// Where the flush is. There is one at most, so that changes are written in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// Nothing waits.
+    #[default]
+    None,
+    /// On its way to the committer or under its hands: what comes in meanwhile follows at once.
+    UnderWay,
+    /// With the committer, which tries it again from time to time, as the disk was full.
+    Refused,
+}
+
+/// What the committer is to be told about a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    /// A flush is to be handed to it.
+    Flush,
+    /// It is to try the flush that it has.
+    Retry,
 }
 
 #[derive(Debug)]
@@ -50,16 +71,21 @@ struct Change {
 }
 
 impl Gathered {
-    /// Adds a change. Returns its place, and whether a flush is to be handed to the committer for it.
-    pub(super) fn add(&self, topic: TopicName, publication: Option<Arc<Publication>>, replaces: bool) -> (u64, bool) {
+    /// Adds a change. Returns its place, and what the committer is to be told.
+    pub(super) fn add(&self, topic: TopicName, publication: Option<Arc<Publication>>, replaces: bool) -> (u64, Need) {
         let mut state = self.state.lock();
         state.last += 1;
         let point = state.last;
         if state.is_given_up() {
-            return (point, false);
+            return (point, Need::Nothing);
         }
         state.put(topic, Change { place: point, publication, is_new: !replaces });
-        (point, !std::mem::replace(&mut state.is_under_way, true))
+        let need = match std::mem::replace(&mut state.flush, Stage::UnderWay) {
+            Stage::None => Need::Flush,
+            Stage::UnderWay => Need::Nothing,
+            Stage::Refused => Need::Retry,
+        };
+        (point, need)
     }
 
     pub(super) fn poll_reached(&self, point: u64, waker: &Waker) -> Poll<Result<(), WriteError>> {
@@ -153,13 +179,11 @@ impl State {
 pub(super) struct Flush {
     gathered: Arc<Gathered>,
     taken: Vec<(TopicName, Change)>,
-    /// The last of all changes that are written with this.
-    up_to: u64,
 }
 
 impl Flush {
     pub(super) fn new(gathered: Arc<Gathered>) -> Self {
-        Self { gathered, taken: Vec::new(), up_to: 0 }
+        Self { gathered, taken: Vec::new() }
     }
 }
 
@@ -178,7 +202,6 @@ impl Write for Flush {
             bytes += change.publication.as_ref().map_or(topic.as_str().len(), |publication| publication.weight_bytes());
             self.taken.push((topic, change));
         }
-        self.up_to = state.order.first_key_value().map_or(state.last, |(place, _)| place - 1);
         bytes
     }
 
@@ -194,14 +217,16 @@ impl Write for Flush {
     }
 
     fn tell(self: Box<Self>, group: Result<(), WriteError>) -> Afterwards {
-        let Self { gathered, taken, up_to } = *self;
+        let Self { gathered, taken } = *self;
         match group {
             Ok(()) => {
                 let mut state = gathered.state.lock();
-                gathered.written.fetch_max(up_to, Ordering::Release);
+                // What does not wait any more is on disk, or was overtaken before it came there.
+                let written = state.order.first_key_value().map_or(state.last, |(place, _)| place - 1);
+                gathered.written.fetch_max(written, Ordering::Release);
                 let wakers = state.wakers.take();
                 let is_more = !state.order.is_empty();
-                state.is_under_way = is_more;
+                state.flush = if is_more { Stage::UnderWay } else { Stage::None };
                 drop(state);
                 wakers.for_each(Waker::wake);
                 if is_more { Afterwards::Again(Box::new(Self::new(gathered))) } else { Afterwards::Nothing }
@@ -209,8 +234,7 @@ impl Write for Flush {
             Err(error @ WriteError::NoRoom { .. }) => {
                 let mut state = gathered.state.lock();
                 taken.into_iter().for_each(|(topic, change)| state.put_back(topic, change));
-                // The next change makes another try; without one, the committer does.
-                state.is_under_way = false;
+                state.flush = Stage::Refused;
                 let last = state.last;
                 gathered.refuse(state, last, error);
                 Afterwards::OnceThereIsRoom(Box::new(Self::new(gathered)))

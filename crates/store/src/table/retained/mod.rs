@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 
 use message::{Publication, TopicName};
 
-use self::gathered::{Flush, Gathered};
+use self::gathered::{Flush, Gathered, Need};
 use super::committer::Committer;
 use super::publication::{read_publication, write_publication};
 use super::read::{ALL, ReadError, Scan};
@@ -82,9 +82,16 @@ impl RetainedTable {
         if let Some(error) = self.committer.shared.poisoned() {
             self.gathered.give_up(error);
         }
-        let (point, is_first) = self.gathered.add(topic, publication, replaces);
-        if is_first && let Err(error) = self.committer.shared.push(Box::new(Flush::new(Arc::clone(&self.gathered)))) {
-            self.gathered.give_up(error);
+        let (point, need) = self.gathered.add(topic, publication, replaces);
+        match need {
+            Need::Nothing => {}
+            Need::Retry => self.committer.shared.retry(),
+            Need::Flush => {
+                let flush = Box::new(Flush::new(Arc::clone(&self.gathered)));
+                if let Err(error) = self.committer.shared.push(flush) {
+                    self.gathered.give_up(error);
+                }
+            }
         }
         RetainedPoint(point)
     }

@@ -121,6 +121,13 @@ fn what_came_and_went_while_the_disk_was_busy_waits_for_nothing() {
         last = retained.clear(topic(&name));
     }
     assert_eq!(tables.figures().retained_waiting, 0);
+    gate.set_shut(false);
+    assert_eq!(wait(&retained, last), Ok(()));
+    gate.set_shut(true);
+    let _ = retained.keep(message("a", "2"), true);
+    while tables.figures().retained_waiting > 0 {
+        std::thread::yield_now();
+    }
     // This one is on its way to the disk, so that it has to be cleared there.
     last = last.max(retained.clear(topic("a")));
     assert_eq!(tables.figures().retained_waiting, 1);
