@@ -8,6 +8,7 @@ mod environment;
 mod hand_over;
 mod host;
 mod pulse;
+mod scheduling;
 mod shut_down;
 mod state;
 mod thread;

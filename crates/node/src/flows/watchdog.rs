@@ -9,6 +9,7 @@ use message::{FlowId, limits};
 
 use super::hand_over::Ending;
 use super::host::{FlowHost, Running, condition};
+use super::scheduling;
 use super::state::FlowStatus;
 use super::thread::Control;
 use crate::clock;
@@ -127,15 +128,7 @@ impl FlowHost {
     /// how many there have been.
     fn abandon(&self, running: &Running) -> usize {
         running.pulse.cancel();
-        lower_priority(running.pulse.thread());
+        scheduling::leave_the_rest(running.pulse.thread());
         self.abandoned.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-fn lower_priority(thread: i32) {
-    if let Some(thread) = rustix::process::Pid::from_raw(thread)
-        && let Err(error) = rustix::process::setpriority_process(Some(thread), 19)
-    {
-        tracing::warn!(%error, "the priority of a stuck thread cannot be lowered");
     }
 }
