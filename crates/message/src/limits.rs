@@ -191,6 +191,8 @@ pub const SCRIPT_TIME_MAX: Duration = Duration::from_millis(500);
 pub const SCRIPT_TIME_CEILING_MS: u64 = 60_000;
 /// The largest heap of its scripts that a flow may ask for.
 pub const SCRIPT_HEAP_CEILING_MIB: u64 = 1_024;
+/// Texts that conditions and plain assignments make without the script engine: longer ones count against its heap.
+pub const EXPRESSION_TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Jobs (settled promises) that one run of a script may leave behind.
 pub const SCRIPT_JOBS_MAX: usize = 10_000;
 /// Lines that one run of a script may log: the log is for people.

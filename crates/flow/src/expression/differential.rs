@@ -6,13 +6,16 @@ use std::time::Duration;
 use message::{Array, Object, Text, Timestamp, Value};
 use proptest::prelude::*;
 
+use super::assignments::{Assignments, Surroundings};
 use super::operand::number_to_value;
 use super::parse::{Parsed, parse_expression};
 use super::scope::{Evaluation, Scope};
-use crate::script::{ScriptEngine, ScriptLimits};
+use crate::script::{Outcome, ScriptEngine, ScriptLimits, ScriptScope};
 
 /// Random messages, each with a few expressions.
 const CASES: u32 = 5_000;
+/// The same for scripts, which the engine takes longer to compile and to run.
+const SCRIPT_CASES: u32 = 1_000;
 
 const NAMES: [&str; 2] = ["limit", "label"];
 
@@ -206,17 +209,54 @@ fn check(engine: &ScriptEngine, source: &str, trial: &Trial) -> Result<bool, Tes
     Ok(true)
 }
 
+/// Scripts that set members, of the message and of what stands in it.
+fn assignments() -> impl Strategy<Value = String> {
+    let target = prop::sample::select(&["message.a", "message.b", "message.a.b", "message.new", "message['x y']"][..]);
+    let sign = prop::sample::select(&["=", "=", "=", "+=", "-=", "*=", "%="][..]);
+    let one = (target, sign, expression()).prop_map(|(target, sign, value)| format!("{target} {sign} {value};"));
+    prop::collection::vec(one, 1..4).prop_map(|all| all.join("\n"))
+}
+
+/// Whether the script was run without the engine, to the same end as with it.
+fn check_script(engine: &ScriptEngine, source: &str, trial: &Trial) -> Result<bool, TestCaseError> {
+    let names = NAMES.map(Text::new);
+    let Some(assignments) = Assignments::parse(source, &names) else { return Ok(false) };
+    let script = engine.compile_script(source, &names);
+    let script =
+        script.map_err(|problem| TestCaseError::fail(format!("{source}: refused by the engine: {problem}")))?;
+    let (mut native, mut by_engine) = (trial.message.clone(), trial.message.clone());
+    let context = || trial.context();
+    if !assignments.apply(&mut native, &Surroundings { variables: &trial.variables, context: &context }) {
+        prop_assert_eq!(format!("{native:?}"), format!("{:?}", trial.message), "{} changed what it gave up", source);
+        return Ok(false);
+    }
+    let run = script.without_assignments().run(ScriptScope {
+        message: &mut by_engine,
+        variables: &trial.variables,
+        context: &context,
+        log: &mut |_, _| {},
+    });
+    let run = run.map_err(|error| TestCaseError::fail(format!("{source} on {}: {error}", trial.message.to_json())))?;
+    prop_assert_eq!(run.outcome, Outcome::Continue);
+    // A variable that is not a number is never equal to what it was.
+    let stays = |(place, after): &(usize, Value)| shown(after) == shown(&trial.variables[*place]);
+    prop_assert!(run.changed.iter().all(stays), "{} changed {:?}", source, run.changed);
+    let on = trial.message.to_json();
+    prop_assert_eq!(format!("{native:?}"), format!("{by_engine:?}"), "{} on {}", source, on);
+    Ok(true)
+}
+
 fn fresh_engine() -> ScriptEngine {
     ScriptEngine::new(ScriptLimits { time: Duration::from_secs(600), ..ScriptLimits::default() })
 }
 
-#[test]
-fn the_tree_and_the_engine_agree() {
+/// Tries random texts on random messages; how many of them ran without the engine.
+fn try_all(cases: u32, texts: impl Strategy<Value = String>, check: Check) -> u32 {
     let settled = std::cell::Cell::new(0);
     let engine = std::cell::RefCell::new((fresh_engine(), 0));
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     let mut runner = proptest::test_runner::TestRunner::new(config);
-    let trials = (prop::collection::vec(expression(), 1..4), message(), scalar(), scalar());
+    let trials = (prop::collection::vec(texts, 1..4), message(), scalar(), scalar());
     runner
         .run(&trials, |(sources, message, limit, label)| {
             // Compiled texts stay in their engine: a fresh one now and then keeps the heap small.
@@ -232,6 +272,21 @@ fn the_tree_and_the_engine_agree() {
             Ok(())
         })
         .unwrap();
-    // The test would say nothing if the tree left most cases to the engine.
-    assert!(settled.get() > CASES / 2, "only {} cases were settled by the tree", settled.get());
+    settled.get()
+}
+
+type Check = fn(&ScriptEngine, &str, &Trial) -> Result<bool, TestCaseError>;
+
+// These tests would say nothing if most cases were left to the engine.
+
+#[test]
+fn the_tree_and_the_engine_agree() {
+    let settled = try_all(CASES, expression(), check);
+    assert!(settled > CASES / 2, "only {settled} cases were settled by the tree");
+}
+
+#[test]
+fn plain_scripts_do_to_a_message_what_the_engine_does() {
+    let settled = try_all(SCRIPT_CASES, assignments(), check_script);
+    assert!(settled > SCRIPT_CASES / 10, "only {settled} cases were settled by the tree");
 }

@@ -1,8 +1,9 @@
-//! Conditions and expressions: JavaScript over `message`, `context` and the declared variables.
+//! Conditions, expressions and the plainest of scripts: JavaScript over `message`, `context` and the declared variables.
 //!
 //! The common forms are compiled to a tree that is evaluated in tens of nanoseconds, with exactly the results of
 //! JavaScript; all others, and each case that the tree does not settle, go to the script engine.
 
+mod assignments;
 mod check;
 mod condition;
 #[cfg(test)]
@@ -18,11 +19,13 @@ mod scope;
 mod token;
 mod tree;
 
+pub(crate) use assignments::{Assignments, Surroundings};
 pub use check::{check_condition, check_expression, check_script};
 pub use condition::{Condition, Expression};
 pub use names::is_bare_name;
 #[cfg(test)]
 pub(crate) use names::is_global;
+pub(crate) use names::is_symbol;
 pub(crate) use operand::number_to_value;
 pub use problem::{Place, SourceProblem};
 pub(crate) use scope::Evaluation;

@@ -173,3 +173,8 @@ const INHERITED: [&str; 12] = [
 pub(super) fn is_inherited(name: &str) -> bool {
     INHERITED.contains(&name)
 }
+
+/// The names that the engine gives its well-known symbols: to a host object they look like members of that name.
+pub(crate) fn is_symbol(name: &str) -> bool {
+    name.starts_with("Symbol.")
+}

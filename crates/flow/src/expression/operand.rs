@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use message::{Text, Value};
+use message::{Text, Value, limits};
 
 use super::number_text::{number_to_text, text_to_number};
 
@@ -134,7 +134,10 @@ impl Operand<'_> {
     /// `+`
     pub(super) fn plus(&self, other: &Self) -> Option<Self> {
         if matches!(self, Self::Text(_)) || matches!(other, Self::Text(_)) {
-            return Some(Self::Text(Cow::Owned(format!("{}{}", self.to_text()?, other.to_text()?))));
+            let (left, right) = (self.to_text()?, other.to_text()?);
+            // Longer ones are joined within the heap of the engine.
+            let fits = left.len() + right.len() <= limits::EXPRESSION_TEXT_BYTES_MAX;
+            return fits.then(|| Self::Text(Cow::Owned(format!("{left}{right}"))));
         }
         Some(Self::Number(self.to_number()? + other.to_number()?))
     }

@@ -4,10 +4,10 @@
 
 use message::Text;
 
-use super::names::{is_bare_name, is_global, is_inherited, is_offered, is_reserved};
+use super::names::{is_bare_name, is_global, is_inherited, is_offered, is_reserved, is_symbol};
 use super::problem::Place;
 use super::token::{Outside, Token, Tokens};
-use super::tree::{BinaryOperator, Change, Link, MathFunction, Node, Search, Step};
+use super::tree::{Assignment, BinaryOperator, Change, Link, MathFunction, Node, Search, Step};
 
 /// Nesting that the parser follows before it leaves a text to the engine, which has a limit of its own.
 const DEPTH_MAX: usize = 32;
@@ -25,7 +25,26 @@ pub(super) enum Parsed {
 
 /// Reads a bare expression.
 pub(super) fn parse_expression(source: &str, names: &[Text]) -> Parsed {
-    Parser::read(source, names, |parser| parser.expression(0))
+    Parser::read(source, names, |parser| parser.expression(0)).into()
+}
+
+/// Reads a script that does nothing but set members of the message, one statement after another; `None` for all others.
+/// A semicolon has to stand between two statements, so that no line break has to be thought about.
+pub(super) fn parse_assignments(source: &str, names: &[Text]) -> Option<Vec<Assignment>> {
+    let read = Parser::read(source, names, |parser| {
+        let mut assignments = vec![parser.assignment()?];
+        while parser.token != Token::End {
+            parser.expect(";")?;
+            if parser.token != Token::End {
+                assignments.push(parser.assignment()?);
+            }
+        }
+        Ok(assignments)
+    });
+    match read {
+        Ok((assignments, undeclared)) if undeclared.is_empty() => Some(assignments),
+        Ok(_) | Err(Outside) => None,
+    }
 }
 
 /// Reads a bare expression, or a single statement that sets `route`; a semicolon may follow.
@@ -45,6 +64,20 @@ pub(super) fn parse_condition(source: &str, names: &[Text]) -> Parsed {
         while parser.takes(";")? {}
         Ok(node)
     })
+    .into()
+}
+
+type Undeclared = Vec<(String, Place)>;
+
+impl From<Result<(Node, Undeclared), Outside>> for Parsed {
+    fn from(read: Result<(Node, Undeclared), Outside>) -> Self {
+        let Ok((node, undeclared)) = read else { return Self::Outside };
+        let mut undeclared = undeclared.into_iter();
+        match undeclared.next() {
+            None => Self::Tree(node),
+            Some(first) => Self::Undeclared(first, undeclared.collect()),
+        }
+    }
 }
 
 struct Parser<'s, 'n> {
@@ -59,22 +92,65 @@ struct Parser<'s, 'n> {
 }
 
 impl<'s, 'n> Parser<'s, 'n> {
-    fn read(source: &'s str, names: &'n [Text], read: impl FnOnce(&mut Self) -> Result<Node, Outside>) -> Parsed {
+    /// Reads the whole text; with what it read come the names that are neither declared nor known.
+    fn read<T>(
+        source: &'s str,
+        names: &'n [Text],
+        read: impl FnOnce(&mut Self) -> Result<T, Outside>,
+    ) -> Result<(T, Undeclared), Outside> {
         let mut tokens = Tokens::new(source);
-        let Ok((token, at)) = tokens.next() else { return Parsed::Outside };
+        let (token, at) = tokens.next()?;
         let mut parser = Self { tokens, token, at, left: TOKENS_MAX, names, undeclared: Vec::new() };
-        match read(&mut parser) {
-            Ok(_) if parser.token != Token::End => Parsed::Outside,
-            Ok(node) => {
-                let place = |(name, at)| (name, Place::of(source, at));
-                let mut undeclared = parser.undeclared.into_iter().map(place);
-                match undeclared.next() {
-                    None => Parsed::Tree(node),
-                    Some(first) => Parsed::Undeclared(first, undeclared.collect()),
-                }
-            }
-            Err(Outside) => Parsed::Outside,
+        let found = read(&mut parser)?;
+        if parser.token != Token::End {
+            return Err(Outside);
         }
+        Ok((found, parser.undeclared.into_iter().map(|(name, at)| (name, Place::of(source, at))).collect()))
+    }
+
+    /// `message.a.b = c`, or with an operator before the sign of equality.
+    fn assignment(&mut self) -> Result<Assignment, Outside> {
+        if self.step()? != Token::Name("message") {
+            return Err(Outside);
+        }
+        let mut path = Vec::new();
+        loop {
+            let name = if self.takes("[")? {
+                let Token::Text(name) = self.step()? else { return Err(Outside) };
+                self.expect("]")?;
+                Text::from(name)
+            } else if self.takes(".")? {
+                let Token::Name(name) = self.step()? else { return Err(Outside) };
+                Text::new(name)
+            } else {
+                break;
+            };
+            if is_inherited(&name) || is_symbol(&name) {
+                return Err(Outside);
+            }
+            path.push(name);
+        }
+        let member = path.pop().ok_or(Outside)?;
+        if path.len() > DEPTH_MAX {
+            return Err(Outside);
+        }
+        let Token::Sign(sign) = self.step()? else { return Err(Outside) };
+        let operator = match sign {
+            "=" => None,
+            "+=" => Some(BinaryOperator::Add),
+            "-=" => Some(BinaryOperator::Subtract),
+            "*=" => Some(BinaryOperator::Multiply),
+            "%=" => Some(BinaryOperator::Remainder),
+            _ => return Err(Outside),
+        };
+        let mut value = self.expression(0)?;
+        if let Some(operator) = operator {
+            let links = path.iter().chain([&member]).cloned();
+            let links = links.map(|name| Link { step: Step::Member(name), optional: false }).collect();
+            let before = Node::Chain(Box::new(Node::Message), links);
+            value = Node::Binary(operator, Box::new(before), Box::new(value));
+        }
+        Ok(Assignment { path, member, value })
     }
 
     fn step(&mut self) -> Result<Token<'s>, Outside> {

@@ -30,6 +30,15 @@ pub(super) enum Node {
     Math(MathFunction, Vec<Self>),
 }
 
+/// A statement that sets a member of the message, or of an object in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Assignment {
+    /// The members on the way to the object whose member is set.
+    pub(super) path: Vec<Text>,
+    pub(super) member: Text,
+    pub(super) value: Node,
+}
+
 /// One step of a chain.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Link {

@@ -1,6 +1,6 @@
 //! `script`: JavaScript over message and variables.
 
-use message::{ModuleId, Now};
+use message::{ModuleId, Now, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use crate::build::{BuildContext, BuildError};
 use crate::check::Checker;
 use crate::expression::check_script;
 use crate::module::{Built, Direction, Failure, Module, Step};
-use crate::run::{Emitter, Itinerary};
+use crate::run::{Emitter, Itinerary, VariableError};
 use crate::script::{LogLevel, Outcome, Script, ScriptScope};
 use crate::services::{self, Services};
 
@@ -70,7 +70,6 @@ struct Runner {
 
 impl Step for Runner {
     fn process(&mut self, now: Now, mut itinerary: Itinerary, out: &mut Emitter) -> Result<(), Failure> {
-        let before = itinerary.message.clone();
         match self.run(now, &mut itinerary) {
             Ok(Outcome::Continue) => out.emit(itinerary),
             Ok(Outcome::End) => {}
@@ -79,17 +78,14 @@ impl Step for Runner {
                     out.emit(itinerary.with_message(message));
                 }
             }
-            Err(what) => {
-                itinerary.message = before;
-                return Err(Failure::new(itinerary, what));
-            }
+            Err(what) => return Err(Failure::new(itinerary, format!("the script failed: {what}"))),
         }
         Ok(())
     }
 }
 
 impl Runner {
-    /// Runs the script; an error leaves the variables as they were, but not the message.
+    /// Runs the script; an error leaves message and variables as they were.
     fn run(&mut self, now: Now, itinerary: &mut Itinerary) -> Result<Outcome, String> {
         let mut message = std::mem::take(&mut itinerary.message);
         let run = self.script.run(ScriptScope {
@@ -98,19 +94,28 @@ impl Runner {
             context: &|| itinerary.context_value(),
             log: &mut |level, text| self.services.debug.log(now, &self.module, level_of(level), text),
         });
-        let run = run.map_err(|error| format!("the script failed: {error}"))?;
-        if !run.changed.is_empty() {
-            let names = &itinerary.flow().variables;
-            let mut variables = itinerary.variables.clone();
-            for (place, value) in run.changed {
-                let Some(name) = names.names().get(place) else { continue };
-                names.set(&mut variables, name, value).map_err(|error| format!("the script failed: {error}"))?;
-            }
-            itinerary.variables = variables;
-        }
         itinerary.message = message;
+        let run = run.map_err(|error| error.to_string())?;
+        if !run.changed.is_empty()
+            && let Err(error) = set_variables(itinerary, run.changed)
+        {
+            itinerary.message = run.before;
+            return Err(error.to_string());
+        }
         Ok(run.outcome)
     }
+}
+
+/// Sets all of them or, if one is not of its type, none.
+fn set_variables(itinerary: &mut Itinerary, changed: Vec<(usize, Value)>) -> Result<(), VariableError> {
+    let names = &itinerary.flow().variables;
+    let mut variables = itinerary.variables.clone();
+    for (place, value) in changed {
+        let Some(name) = names.names().get(place) else { continue };
+        names.set(&mut variables, name, value)?;
+    }
+    itinerary.variables = variables;
+    Ok(())
 }
 
 fn level_of(level: LogLevel) -> services::LogLevel {
@@ -127,7 +132,6 @@ mod tests {
     use super::*;
     use crate::module::{ModuleKind, Of};
     use crate::modules::harness::{self, World, itinerary, now, try_message};
-    use message::Value;
 
     const KIND: &dyn ModuleKind = &Of::<ScriptModule>::new();
 

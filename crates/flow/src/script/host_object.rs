@@ -10,9 +10,7 @@ use rquickjs::{Atom, Constructor, Ctx, JsLifetime, Object as JsObject, Result, V
 
 use super::into_js::into_js;
 use super::raw;
-
-/// The names of the engine's well-known symbols begin so; they are never members of a message.
-const SYMBOL: &str = "Symbol.";
+use crate::expression::is_symbol;
 
 pub(super) struct HostObject<'js> {
     original: Object,
@@ -124,6 +122,11 @@ impl<'js> HostObject<'js> {
     }
 }
 
+/// The text of an atom where the engine holds it: names are read too often to be copied each time.
+fn name_of<'js>(atom: &Atom<'js>) -> Result<rquickjs::CString<'js>> {
+    atom.to_js_string()?.to_cstring()
+}
+
 fn prototype<'js>(ctx: &Ctx<'js>) -> Result<Option<JsObject<'js>>> {
     <rquickjs::class::Class<'js, HostObject<'js>>>::prototype(ctx)
 }
@@ -162,8 +165,8 @@ impl<'js> JsClass<'js> for HostObject<'js> {
         atom: Atom<'js>,
         _receiver: JsValue<'js>,
     ) -> Result<JsValue<'js>> {
-        let name = atom.to_string()?;
-        if !name.starts_with(SYMBOL)
+        let name = name_of(&atom)?;
+        if !is_symbol(&name)
             && let Some(value) = this.borrow().own(ctx, &name)?
         {
             return Ok(value);
@@ -183,13 +186,13 @@ impl<'js> JsClass<'js> for HostObject<'js> {
     ) -> Result<bool> {
         // The engine lends the value, and the binding gives it up as if it had been handed over.
         raw::add_reference(ctx, &value);
-        let name = atom.to_string()?;
+        let name = name_of(&atom)?;
         let _before = this.borrow().touched.borrow_mut().set(&name, Some(value));
         Ok(true)
     }
 
     fn exotic_delete_property(this: &JsCell<'js, Self>, _ctx: &Ctx<'js>, atom: Atom<'js>) -> Result<bool> {
-        let name = atom.to_string()?;
+        let name = name_of(&atom)?;
         let this = this.borrow();
         if this.has(&name) {
             let _before = this.touched.borrow_mut().set(&name, None);
@@ -198,7 +201,7 @@ impl<'js> JsClass<'js> for HostObject<'js> {
     }
 
     fn exotic_has_property(this: &JsCell<'js, Self>, ctx: &Ctx<'js>, atom: Atom<'js>) -> Result<bool> {
-        let name = atom.to_string()?;
+        let name = name_of(&atom)?;
         if this.borrow().has(&name) {
             return Ok(true);
         }
@@ -210,7 +213,7 @@ impl<'js> JsClass<'js> for HostObject<'js> {
         ctx: &Ctx<'js>,
         atom: Atom<'js>,
     ) -> Result<Option<PropertyDescriptor<'js>>> {
-        let value = this.borrow().own(ctx, &atom.to_string()?)?;
+        let value = this.borrow().own(ctx, &name_of(&atom)?)?;
         Ok(value.map(|value| PropertyDescriptor::new_value(value, true, true, true)))
     }
 

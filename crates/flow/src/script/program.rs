@@ -9,7 +9,7 @@ use super::checker::Syntax;
 use super::engine::{Handle, Run, ScriptEngine};
 use super::failure::{Failure, RunError};
 use super::log_lines::LogLevel;
-use crate::expression::SourceProblem;
+use crate::expression::{Assignments, SourceProblem, Surroundings};
 
 /// A compiled script.
 ///
@@ -21,6 +21,8 @@ use crate::expression::SourceProblem;
 pub struct Script {
     engine: ScriptEngine,
     handle: Handle,
+    /// The script without the engine, if it is that plain.
+    assignments: Option<Assignments>,
 }
 
 /// What one run of a script works on.
@@ -48,6 +50,8 @@ pub struct ScriptRun {
     pub outcome: Outcome,
     /// The variables that hold another value now, by their places, for the caller to check against their types.
     pub changed: Vec<(usize, Value)>,
+    /// The message as it came, if there are changed variables: should one of them not be what was declared.
+    pub before: Value,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -64,13 +68,18 @@ impl ScriptEngine {
     /// Compiles a script over the variables `names`.
     pub fn compile_script(&self, source: &str, names: &[Text]) -> Result<Script, SourceProblem> {
         let handle = self.compile(Syntax::Script, source, names)?;
-        Ok(Script { engine: self.clone(), handle })
+        Ok(Script { engine: self.clone(), handle, assignments: Assignments::parse(source, names) })
     }
 }
 
 impl Script {
     pub fn run(&self, scope: ScriptScope<'_>) -> Result<ScriptRun, RunError> {
         let ScriptScope { message, variables, context, log } = scope;
+        if let Some(assignments) = &self.assignments
+            && assignments.apply(message, &Surroundings { variables, context })
+        {
+            return Ok(ScriptRun { outcome: Outcome::Continue, changed: Vec::new(), before: Value::Null });
+        }
         let result = self.engine.run(&self.handle, |run| {
             let arguments = run.arguments(&self.handle.mentions, message, variables, context)?;
             let returned = run.compiled.run.call_arg(arguments)?;
@@ -78,9 +87,23 @@ impl Script {
             self.collect(run, returned, message, variables)
         });
         self.engine.log().flush(log);
-        let (run, after) = result?;
-        *message = after;
+        let (mut run, after) = result?;
+        let before = std::mem::replace(message, after);
+        if !run.changed.is_empty() {
+            run.before = before;
+        }
         Ok(run)
+    }
+
+    /// Whether it runs without the script engine, but for messages that are not as it expects.
+    pub fn is_native(&self) -> bool {
+        self.assignments.is_some()
+    }
+
+    /// The same script, run by the engine whatever it is.
+    #[cfg(test)]
+    pub(crate) fn without_assignments(&self) -> Self {
+        Self { assignments: None, ..self.clone() }
     }
 
     /// Takes out what the script returned and left behind: the run, and the message that goes on.
@@ -112,6 +135,6 @@ impl Script {
                 after => (Outcome::Continue, after),
             }
         };
-        Ok((ScriptRun { outcome, changed }, after))
+        Ok((ScriptRun { outcome, changed, before: Value::Null }, after))
     }
 }

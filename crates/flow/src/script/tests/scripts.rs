@@ -197,3 +197,26 @@ fn the_checker_knows_every_global_name_of_the_engine() {
     assert_eq!(names.iter().find(unknown), None);
     assert!(names.len() > 50);
 }
+
+#[test]
+fn scripts_that_only_set_members_need_no_engine_until_a_message_is_not_as_they_expect() {
+    for (source, native) in [
+        ("message.data.celsius = (message.data.f - 32) * 5 / 9;", true),
+        ("// twice\nmessage.n *= 2;\nmessage['x y'] = limit > 3 ? 'high' : 'low'", true),
+        ("message.n = 1\nmessage.m = 2", false),
+        ("const n = 1; message.n = n;", false),
+        ("message = 1;", false),
+        ("message.__proto__ = null;", false),
+        ("message.n = misspelt;", false),
+        ("", false),
+    ] {
+        assert_eq!(engine().compile_script(source, &names()).unwrap().is_native(), native, "{source}");
+    }
+    let script = engine().compile_script("message.b = 1; message.d.e = message.d;", &names()).unwrap();
+    let mut itinerary = Itinerary::new(json(r#"{"d":{"e":1}}"#));
+    itinerary.run(&script).unwrap_err();
+    assert_eq!(itinerary.message.to_json(), r#"{"d":{"e":1}}"#);
+    let script = engine().compile_script("message.b = 1; message.c = message.d;", &names()).unwrap();
+    itinerary.run(&script).unwrap();
+    assert_eq!(itinerary.message.to_json(), r#"{"d":{"e":1},"b":1,"c":{"e":1}}"#);
+}
