@@ -1,5 +1,6 @@
 //! `mqtt-pub-broker`: publishes to the node's own broker.
 
+use bytes::BytesMut;
 use indexmap::IndexMap;
 use message::{Now, Publication, PublicationProperties, QoS, Text, TopicFilter, TopicName};
 use schemars::JsonSchema;
@@ -111,6 +112,7 @@ user_properties = { site = "{context.site}" }
             retain: settings.retain,
             properties: (!properties.is_empty()).then_some(properties),
             last_topic: None,
+            buffer: BytesMut::new(),
         })))
     }
 }
@@ -136,6 +138,8 @@ struct Publisher {
     properties: Option<Properties>,
     /// Most messages go to the topic of the one before.
     last_topic: Option<TopicName>,
+    /// What payloads are written into.
+    buffer: BytesMut,
 }
 
 struct Properties {
@@ -199,7 +203,8 @@ impl Publisher {
             let source = self.source.as_ref().map_or_else(|| "data".to_owned(), ToString::to_string);
             return Err(format!("the message has no `{source}` to publish: set `source` to a property that it has"));
         };
-        let payload = self.format.encode(&value).map_err(|error| format!("cannot publish: {error}"))?;
+        let payload =
+            self.format.encode_into(&value, &mut self.buffer).map_err(|error| format!("cannot publish: {error}"))?;
         let mut publication = Publication::new(self.topic(itinerary)?, payload, self.qos, now.wall);
         publication.retain = self.retain;
         if let Some(properties) = &self.properties {

@@ -1,9 +1,13 @@
 //! Bytes on the way in and out: read as JSON, as text, or left as they are.
 
+use bytes::BytesMut;
 use message::value::{JsonError, parse_json};
 use message::{Bytes, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Memory that many small messages share, so that it is asked for once for some eighty of them.
+const SHARED_BUFFER_BYTES: usize = 8 * 1024;
 
 /// How bytes become a value, and a value bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +46,19 @@ impl PayloadFormat {
         }
     }
 
+    /// As `encode`, with what has to be written put into `buffer`, which many messages share.
+    pub fn encode_into(self, value: &Value, buffer: &mut BytesMut) -> Result<Bytes, PayloadError> {
+        if self != Self::Json {
+            return self.encode(value);
+        }
+        if buffer.capacity() > SHARED_BUFFER_BYTES || buffer.capacity() == 0 {
+            // The rest of a large one would keep all of it alive for a small message.
+            *buffer = BytesMut::with_capacity(SHARED_BUFFER_BYTES);
+        }
+        value.write_json(buffer);
+        Ok(buffer.split().freeze())
+    }
+
     /// The media type of what `encode` makes.
     pub fn content_type(self) -> &'static str {
         match self {
@@ -76,6 +93,7 @@ mod tests {
     #[test]
     fn each_format_reads_what_it_writes() {
         let bytes = Bytes::from_static(b"\xff\x00");
+        let mut buffer = BytesMut::new();
         for (format, value, written) in [
             (PayloadFormat::Json, Value::from(vec![Value::from(1)]), &b"[1]"[..]),
             (PayloadFormat::Text, Value::from("\u{e4}"), "\u{e4}".as_bytes()),
@@ -83,8 +101,22 @@ mod tests {
         ] {
             let encoded = format.encode(&value).unwrap();
             assert_eq!(&encoded[..], written);
+            assert_eq!(format.encode_into(&value, &mut buffer).unwrap(), encoded);
             assert_eq!(format.decode(&encoded), Ok(value));
         }
+    }
+
+    #[test]
+    fn messages_that_share_a_buffer_are_as_they_would_be_alone() {
+        let mut buffer = BytesMut::new();
+        let sizes = [10, 3_000, 3_000, 3_000, 100_000, 10, 8_190, 1];
+        let values: Vec<Value> = sizes.iter().map(|size| Value::from("x".repeat(*size).as_str())).collect();
+        let shared: Vec<Bytes> =
+            values.iter().map(|value| PayloadFormat::Json.encode_into(value, &mut buffer).unwrap()).collect();
+        for (value, bytes) in values.iter().zip(shared) {
+            assert_eq!(bytes, value.to_json_bytes());
+        }
+        assert!(buffer.capacity() <= SHARED_BUFFER_BYTES);
     }
 
     #[test]

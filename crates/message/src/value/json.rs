@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::Engine as _;
+use bytes::{BufMut as _, BytesMut};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
@@ -48,6 +49,12 @@ impl Value {
     pub fn to_json_bytes(&self) -> Vec<u8> {
         // Writing to memory cannot fail, and every key is a text.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Writes the value as compact JSON in UTF-8 behind what `buffer` holds.
+    pub fn write_json(&self, buffer: &mut BytesMut) {
+        // Writing to memory cannot fail, and every key is a text.
+        let _ = serde_json::to_writer(buffer.writer(), self);
     }
 
     /// The value as JSON for people to read.

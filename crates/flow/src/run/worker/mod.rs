@@ -27,6 +27,10 @@ use crate::model::{QueueFull, QueueSpec, RetrySpec};
 use crate::module::{Inbound, Step};
 use crate::services::{Answer, ServiceError, Services};
 
+/// Itineraries that begin before the first of them walks. Allocators keep some seven pieces of a size for a thread to use
+/// again without a lock.
+const STRIDE_ITINERARIES: usize = 6;
+
 /// The engine of one flow version, on the thread of its flow.
 pub struct Worker {
     context: Arc<FlowContext>,
@@ -111,8 +115,7 @@ impl Worker {
         let mut worked = self.poll_waiting(cx, now);
         worked |= self.handle_timeouts(now);
         if self.halted.is_none() && !self.is_held_back(cx) {
-            self.take_arrivals(cx, now);
-            worked |= self.walk_batch(clock);
+            worked |= self.take_and_walk(cx, now, clock);
         }
         if let Some(halt) = self.halted.clone() {
             return Progress::Halted(halt);
@@ -206,18 +209,35 @@ impl Worker {
         waiting.min().unwrap_or(usize::MAX)
     }
 
-    fn take_arrivals(&mut self, cx: &mut Context<'_>, now: Now) {
+    /// Takes a batch and walks it in strides of a few: what came in is let go of shortly before what goes out is made, so
+    /// that the allocator gives the one's memory to the other. A queue that drops sees all that has come, as it may.
+    fn take_and_walk(&mut self, cx: &mut Context<'_>, now: Now, clock: &dyn Fn() -> Now) -> bool {
+        let waits = self.entrance_spec.when_full == QueueFull::Wait;
+        let stride = if waits { STRIDE_ITINERARIES } else { limits::FLOW_BATCH_ITINERARIES_MAX };
+        let mut walked = 0;
+        while walked < limits::FLOW_BATCH_ITINERARIES_MAX {
+            self.take_arrivals(cx, now, stride);
+            let more = self.walk_batch(clock, limits::FLOW_BATCH_ITINERARIES_MAX - walked);
+            walked += more;
+            if more == 0 || self.halted.is_some() || !self.hold_backs.is_empty() {
+                break;
+            }
+        }
+        walked > 0
+    }
+
+    fn take_arrivals(&mut self, cx: &mut Context<'_>, now: Now, stride: usize) {
         let max = self.entrance_spec.max as usize;
         let waits = self.entrance_spec.when_full == QueueFull::Wait;
         for place in 0..self.modules.len() {
-            let room = if waits { max.saturating_sub(self.entrance.len()) } else { limits::FLOW_BATCH_ITINERARIES_MAX };
+            let room = if waits { max.saturating_sub(self.entrance.len()) } else { stride };
             let Some(module) = self.modules.get_mut(place) else { break };
             let Work::Inbound(inbound) = &mut module.work else { continue };
             if room == 0 {
                 continue;
             }
             self.at_work = Some(place);
-            inbound.poll_arrivals(cx, now, room.min(limits::FLOW_BATCH_ITINERARIES_MAX), &mut self.arrivals);
+            inbound.poll_arrivals(cx, now, room.min(stride), &mut self.arrivals);
             add(&module.figures.messages_in, self.arrivals.len() as u64);
             let begun = self.figures.begun.load(Ordering::Relaxed);
             add(&self.figures.begun, self.arrivals.len() as u64);
@@ -245,8 +265,9 @@ impl Worker {
         }
     }
 
-    fn walk_batch(&mut self, clock: &dyn Fn() -> Now) -> bool {
-        let batch = self.room().min(limits::FLOW_BATCH_ITINERARIES_MAX).min(self.entrance.len());
+    /// Walks what stands at the entrance, up to `most`; how many it were.
+    fn walk_batch(&mut self, clock: &dyn Fn() -> Now, most: usize) -> usize {
+        let batch = self.room().min(most).min(self.entrance.len());
         for _ in 0..batch {
             let Some((place, itinerary)) = self.entrance.pop_front() else { break };
             // One walk in 16 is timed step by step: two looks at the clock cost as much as a cheap step.
@@ -264,7 +285,7 @@ impl Worker {
                 break;
             }
         }
-        batch > 0
+        batch
     }
 
     fn poll_timeout(&self) -> Option<Moment> {

@@ -58,12 +58,12 @@ impl Worker {
             None => module.outputs.errors.as_slice(),
         };
         let bottom = self.stack.len();
-        let mut itinerary = Some(itinerary);
-        for (rank, arrow) in arrows.iter().enumerate() {
-            let Some(current) = &mut itinerary else { break };
+        // Only when another arrow is taken as well does the one before need a copy.
+        let mut last = None;
+        for arrow in arrows {
             let taken = match &arrow.condition {
                 None => true,
-                Some(condition) => match condition.is_true(current) {
+                Some(condition) => match condition.is_true(&itinerary) {
                     Ok(taken) => taken,
                     Err(error) => {
                         add(&arrow.figures.faults, 1);
@@ -72,7 +72,7 @@ impl Worker {
                             target(&self.modules, arrow.to)
                         );
                         module.figures.record_error(&what);
-                        let now = current.started();
+                        let now = itinerary.started();
                         self.services.debug.log(now, &module.id, LogLevel::Warn, &what);
                         false
                     }
@@ -85,21 +85,33 @@ impl Worker {
                 handled = Handled::Yes;
             }
             add(&arrow.figures.taken, 1);
-            let is_last = rank + 1 == arrows.len();
-            let mut branch = if is_last { itinerary.take() } else { itinerary.clone() };
-            if let Some(branch) = &mut branch
-                && self.stack.len() > bottom
-            {
-                self.branches = self.branches.wrapping_add(1).max(1);
-                branch.set_branch(self.branches);
+            if let Some(before) = last.replace(arrow.to) {
+                push_branch(&mut self.stack, bottom, &mut self.branches, before, itinerary.clone());
             }
-            self.stack.extend(branch.map(|branch| (arrow.to, branch)));
+        }
+        if let Some(last) = last {
+            push_branch(&mut self.stack, bottom, &mut self.branches, last, itinerary);
         }
         if let Some(taken) = self.stack.get_mut(bottom..) {
             taken.reverse();
         }
         handled
     }
+}
+
+/// The first branch of a fork goes on under its number; each further one gets a number of its own.
+fn push_branch(
+    stack: &mut Vec<(usize, Itinerary)>,
+    bottom: usize,
+    branches: &mut u32,
+    to: usize,
+    mut itinerary: Itinerary,
+) {
+    if stack.len() > bottom {
+        *branches = branches.wrapping_add(1).max(1);
+        itinerary.set_branch(*branches);
+    }
+    stack.push((to, itinerary));
 }
 
 fn target(modules: &[super::WorkingModule], place: usize) -> &str {
