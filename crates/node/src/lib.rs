@@ -14,6 +14,7 @@ mod log_limit;
 pub mod mqtt;
 #[cfg(test)]
 mod published;
+mod retained;
 pub mod run;
 pub mod stores;
 mod system_topics;

@@ -8,15 +8,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
-use message::{Publication, Timestamp, TopicName};
+use message::{Publication, QoS, Timestamp, TopicName};
 use parking_lot::Mutex;
 pub(crate) use topics::RetainedTopics;
+
+use crate::promise::{Pending, Promises};
 
 /// A change of the retained messages, told in the order in which they happen.
 #[derive(Debug, Clone)]
 pub enum RetainedChange {
-    /// This is now the message of its topic.
-    Kept(Arc<Publication>),
+    /// This is now the message of its topic; whether it replaces another.
+    Kept { publication: Arc<Publication>, replaces: bool },
     /// The topic has none any more: cleared by its publisher, or expired.
     Cleared(TopicName),
 }
@@ -25,6 +27,8 @@ pub enum RetainedChange {
 /// lock: it should note the change and return.
 pub trait RetainedJournal: Send + Sync + fmt::Debug {
     fn record(&self, change: RetainedChange);
+    /// Kept once all that was recorded so far lasts.
+    fn promise(&self) -> Box<dyn Pending>;
 }
 
 /// How many messages the store keeps.
@@ -65,13 +69,30 @@ impl Retained {
     }
 
     /// Keeps the message in place of its topic's last one; an empty payload clears the topic.
-    /// A full store keeps what it has.
-    pub(crate) fn keep(&self, publication: &Arc<Publication>) -> Keeping {
+    /// A full store keeps what it has. Whoever waits for an acknowledgement waits for `promises`, too.
+    pub(crate) fn keep(&self, publication: &Arc<Publication>, promises: &mut Promises) -> Keeping {
         let mut kept = self.kept.lock();
-        if publication.payload.is_empty() {
+        let keeping = if publication.payload.is_empty() {
             self.clear(&mut kept, &publication.topic);
-            return Keeping::Cleared;
+            Keeping::Cleared
+        } else {
+            self.replace(&mut kept, publication, |change| self.record(&publication.topic, || change))
+        };
+        if publication.qos > QoS::AtMostOnce
+            && let Some(journal) = self.journal(&publication.topic)
+        {
+            // Also when there was nothing to clear: what was cleared before must not come back, either.
+            promises.add(journal.promise());
         }
+        keeping
+    }
+
+    /// Takes a message back that a journal recorded. Says whether there was room for it.
+    pub(crate) fn restore(&self, publication: &Arc<Publication>) -> bool {
+        self.replace(&mut self.kept.lock(), publication, |_| ()) == Keeping::Kept
+    }
+
+    fn replace(&self, kept: &mut Kept, publication: &Arc<Publication>, record: impl FnOnce(RetainedChange)) -> Keeping {
         let weight_bytes = publication.weight_bytes();
         let previous = kept.topics.get(&publication.topic, &self.hasher);
         let (messages, bytes) = match &previous {
@@ -81,6 +102,7 @@ impl Retained {
         if messages > self.limits.messages_max || bytes.saturating_add(weight_bytes) > self.limits.bytes_max {
             return Keeping::Full;
         }
+        let replaces = previous.is_some();
         if let Some(expires_at) = previous.and_then(|previous| previous.expires_at()) {
             kept.expiries.remove(&(expires_at, publication.topic.clone()));
         }
@@ -90,7 +112,7 @@ impl Retained {
         kept.topics.insert(Arc::clone(publication), &self.hasher);
         kept.messages = messages;
         kept.bytes = bytes + weight_bytes;
-        self.record(&publication.topic, || RetainedChange::Kept(Arc::clone(publication)));
+        record(RetainedChange::Kept { publication: Arc::clone(publication), replaces });
         Keeping::Kept
     }
 
@@ -132,11 +154,15 @@ impl Retained {
         self.record(&previous.topic, || RetainedChange::Cleared(previous.topic.clone()));
     }
 
-    /// What the node says of itself is of this run: it need not last.
     fn record(&self, topic: &TopicName, change: impl FnOnce() -> RetainedChange) {
-        if let Some(journal) = self.journal.as_ref().filter(|_| !topic.as_str().starts_with("$SYS/")) {
+        if let Some(journal) = self.journal(topic) {
             journal.record(change());
         }
+    }
+
+    /// What the node says of itself is of this run: it need not last.
+    fn journal(&self, topic: &TopicName) -> Option<&Arc<dyn RetainedJournal>> {
+        self.journal.as_ref().filter(|_| !topic.as_str().starts_with("$SYS/"))
     }
 }
 

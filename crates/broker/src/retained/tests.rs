@@ -1,12 +1,15 @@
 //! The retained store against a plain map, its limits, its journal.
 
 use std::collections::BTreeMap;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use message::{Bytes, PublicationProperties, QoS, TopicFilter};
 use proptest::prelude::*;
 
 use super::*;
+use crate::promise::Broken;
+use crate::router::{Router, RouterOptions};
 
 #[derive(Debug, Default)]
 struct Journal(Mutex<Vec<String>>);
@@ -14,10 +17,29 @@ struct Journal(Mutex<Vec<String>>);
 impl RetainedJournal for Journal {
     fn record(&self, change: RetainedChange) {
         self.0.lock().push(match change {
-            RetainedChange::Kept(publication) => format!("+{}", publication.topic),
+            RetainedChange::Kept { publication, replaces: false } => format!("+{}", publication.topic),
+            RetainedChange::Kept { publication, replaces: true } => format!("={}", publication.topic),
             RetainedChange::Cleared(topic) => format!("-{topic}"),
         });
     }
+
+    fn promise(&self) -> Box<dyn Pending> {
+        Box::new(Recorded(self.0.lock().len()))
+    }
+}
+
+/// A promise about so many changes, which is broken.
+#[derive(Debug)]
+struct Recorded(usize);
+
+impl Pending for Recorded {
+    fn poll_kept(&mut self, _: &Waker) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Err(if self.0 == 1 { Broken::NoRoom } else { Broken::Failed }))
+    }
+}
+
+fn keep(store: &Retained, publication: &Arc<Publication>) -> Keeping {
+    store.keep(publication, &mut Promises::default())
 }
 
 fn store(messages_max: usize, bytes_max: usize) -> (Retained, Arc<Journal>) {
@@ -50,23 +72,23 @@ fn after(seconds: u64) -> Timestamp {
 #[test]
 fn a_full_store_keeps_what_it_has_and_still_replaces_it() {
     let (store, journal) = store(2, usize::MAX);
-    assert_eq!(store.keep(&message("a", "1", None)), Keeping::Kept);
-    assert_eq!(store.keep(&message("b", "1", None)), Keeping::Kept);
-    assert_eq!(store.keep(&message("c", "1", None)), Keeping::Full);
-    assert_eq!(store.keep(&message("a", "2", None)), Keeping::Kept);
-    assert_eq!(store.keep(&message("b", "", None)), Keeping::Cleared);
-    assert_eq!(store.keep(&message("b", "", None)), Keeping::Cleared);
-    assert_eq!(store.keep(&message("c", "1", None)), Keeping::Kept);
+    assert_eq!(keep(&store, &message("a", "1", None)), Keeping::Kept);
+    assert_eq!(keep(&store, &message("b", "1", None)), Keeping::Kept);
+    assert_eq!(keep(&store, &message("c", "1", None)), Keeping::Full);
+    assert_eq!(keep(&store, &message("a", "2", None)), Keeping::Kept);
+    assert_eq!(keep(&store, &message("b", "", None)), Keeping::Cleared);
+    assert_eq!(keep(&store, &message("b", "", None)), Keeping::Cleared);
+    assert_eq!(keep(&store, &message("c", "1", None)), Keeping::Kept);
     assert_eq!(found(&store, "#"), ["a", "c"]);
-    assert_eq!(*journal.0.lock(), ["+a", "+b", "+a", "-b", "+c"]);
+    assert_eq!(*journal.0.lock(), ["+a", "+b", "=a", "-b", "+c"]);
 }
 
 #[test]
 fn what_the_node_says_of_itself_is_kept_but_not_recorded() {
     let (store, journal) = store(10, usize::MAX);
     for payload in ["1", ""] {
-        store.keep(&message("$SYS/broker/uptime", payload, None));
-        store.keep(&message("$SYSTEM", payload, None));
+        keep(&store, &message("$SYS/broker/uptime", payload, None));
+        keep(&store, &message("$SYSTEM", payload, None));
     }
     assert_eq!(*journal.0.lock(), ["+$SYSTEM", "-$SYSTEM"]);
 }
@@ -75,22 +97,22 @@ fn what_the_node_says_of_itself_is_kept_but_not_recorded() {
 fn bytes_are_limited_too_and_given_back() {
     let weight = message("a", "1", None).weight_bytes();
     let (store, _) = store(10, 2 * weight);
-    store.keep(&message("a", "1", None));
-    store.keep(&message("b", "1", None));
-    assert_eq!(store.keep(&message("a", "12", None)), Keeping::Full);
+    keep(&store, &message("a", "1", None));
+    keep(&store, &message("b", "1", None));
+    assert_eq!(keep(&store, &message("a", "12", None)), Keeping::Full);
     assert_eq!(store.size(), (2, 2 * weight));
-    store.keep(&message("b", "", None));
-    assert_eq!(store.keep(&message("a", "12", None)), Keeping::Kept);
+    keep(&store, &message("b", "", None));
+    assert_eq!(keep(&store, &message("a", "12", None)), Keeping::Kept);
     assert_eq!(store.size(), (1, weight + 1));
 }
 
 #[test]
 fn messages_expire_and_a_newer_one_does_not_with_them() {
     let (store, journal) = store(10, usize::MAX);
-    store.keep(&message("a", "1", Some(10)));
-    store.keep(&message("b", "1", Some(5)));
-    store.keep(&message("b", "2", None));
-    store.keep(&message("c", "1", Some(20)));
+    keep(&store, &message("a", "1", Some(10)));
+    keep(&store, &message("b", "1", Some(5)));
+    keep(&store, &message("b", "2", None));
+    keep(&store, &message("c", "1", Some(20)));
     assert_eq!(store.next_expiry(), Some(after(10)));
     store.expire(after(9));
     assert_eq!(found(&store, "#"), ["a", "b", "c"]);
@@ -98,6 +120,38 @@ fn messages_expire_and_a_newer_one_does_not_with_them() {
     assert_eq!(found(&store, "#"), ["b", "c"]);
     assert_eq!(store.next_expiry(), Some(after(20)));
     assert_eq!(journal.0.lock().last().unwrap(), "-a");
+}
+
+#[test]
+fn an_acknowledgement_depends_on_the_journal_and_nothing_else_does() {
+    let journal = Arc::new(Journal::default());
+    let options = RouterOptions { retained_journal: Some(Arc::clone(&journal) as _), ..RouterOptions::new(1) };
+    let router = Router::new(options);
+    let mut cache = router.route_cache();
+    let mut publish = |topic: &str, payload: &str, qos: QoS| {
+        let publication = Publication { retain: true, qos, ..Publication::clone(&message(topic, payload, None)) };
+        let mut routed = router.publish(publication, None, &mut cache);
+        let waits = !routed.is_settled();
+        assert_eq!(routed.poll_settled(Waker::noop()), Poll::Ready(()));
+        (waits, routed.broken())
+    };
+    assert_eq!(publish("a", "1", QoS::AtMostOnce), (false, None));
+    assert_eq!(publish("a", "", QoS::AtLeastOnce), (true, Some(Broken::Failed)));
+    assert_eq!(publish("$SYS/a", "1", QoS::ExactlyOnce), (false, None));
+    journal.0.lock().clear();
+    assert_eq!(publish("a", "1", QoS::ExactlyOnce), (true, Some(Broken::NoRoom)));
+    journal.0.lock().truncate(0);
+    assert_eq!(publish("b", "", QoS::AtLeastOnce), (true, Some(Broken::Failed)), "what was cleared before counts");
+}
+
+#[test]
+fn what_is_restored_is_not_recorded_again_and_knows_its_limits() {
+    let (store, journal) = store(1, usize::MAX);
+    assert!(store.restore(&message("a", "1", Some(5))));
+    assert!(!store.restore(&message("b", "1", None)));
+    assert_eq!((found(&store, "#"), store.next_expiry()), (vec!["a".to_owned()], Some(after(5))));
+    assert_eq!(keep(&store, &message("a", "2", None)), Keeping::Kept);
+    assert_eq!(*journal.0.lock(), ["=a"]);
 }
 
 proptest! {
@@ -108,10 +162,10 @@ proptest! {
     ) {
         let (store, _) = store(1000, usize::MAX);
         let mut model = BTreeMap::new();
-        for (keep, topic) in steps.into_iter().filter(|(_, topic)| !topic.is_empty()) {
-            let message = message(&topic, if keep { "x" } else { "" }, None);
-            store.keep(&message);
-            if keep {
+        for (is_kept, topic) in steps.into_iter().filter(|(_, topic)| !topic.is_empty()) {
+            let message = message(&topic, if is_kept { "x" } else { "" }, None);
+            keep(&store, &message);
+            if is_kept {
                 model.insert(topic, message.topic.clone());
             } else {
                 model.remove(&topic);

@@ -18,6 +18,7 @@ use crate::collector::Collector;
 use crate::counters::{Counters, Figures, Tally};
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, MailboxOptions, Pushed};
+use crate::promise::Promises;
 use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
 use crate::tree::{Binding, Route, Tree};
@@ -121,20 +122,24 @@ impl Router {
         cache: &mut RouteCache,
     ) -> Routed {
         let publication = Arc::new(fan_out::detach(publication));
+        let mut promises = Promises::default();
         let gate = self.retained_gate.read();
-        if self.retained.keep(&publication) == Keeping::Full {
+        if self.retained.keep(&publication, &mut promises) == Keeping::Full {
             cache.tally.dropped(DropReason::RetainedFull, 1);
         }
         let generation = self.generation.load(Ordering::Acquire);
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
         // From here on the route says who gets it: a subscription that comes in now finds it in the store.
         drop(gate);
-        self.fan_out(publication, origin, route, &cache.tally, &mut cache.wakes)
+        let mut routed = self.fan_out(publication, origin, route, &cache.tally, &mut cache.wakes);
+        routed.promises.merge(promises);
+        routed
     }
 
-    /// Takes a retained message back that a journal recorded, without sending it to anyone.
-    pub fn restore_retained(&self, publication: Publication) {
-        self.retained.keep(&Arc::new(fan_out::detach(publication)));
+    /// Takes a retained message back that a journal recorded, without sending it to anyone. Says whether there was
+    /// room for it.
+    pub fn restore_retained(&self, publication: Publication) -> bool {
+        self.retained.restore(&Arc::new(fan_out::detach(publication)))
     }
 
     /// The retained messages that a filter matches, in no particular order; expired ones are left out.

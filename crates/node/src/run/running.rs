@@ -11,6 +11,7 @@ use crate::api::ApiState;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::mqtt::Phase;
+use crate::retained;
 
 /// A node that runs until it is told to stop.
 #[derive(Debug)]
@@ -67,6 +68,7 @@ impl RunningNode {
             tracing::error!(%error, "the MQTT listener broke down");
         }
         self.background.shutdown().await;
+        retained::settle(&self.api.tables.retained()).await;
         tracing::info!("the node has stopped");
     }
 }

@@ -26,6 +26,7 @@ use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
 use crate::mqtt::{self, AssignedIds, Gate, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
+use crate::retained::{self, RetainedOnDisk};
 use crate::stores::NodeStores;
 use crate::system_topics::tell_system_topics;
 
@@ -73,7 +74,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let addresses = bound.addresses;
     let tables = open_tables(data_dir.path())?;
 
-    let router = Router::new(RouterOptions::new(clock::random_u64()));
+    let router = router(&tables);
     let mqtt = mqtt(&config, &router);
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
@@ -170,6 +171,16 @@ fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
         ),
     }
     Ok(tables)
+}
+
+/// A router with the retained messages that are on disk, where their changes go.
+fn router(tables: &Tables) -> Arc<Router> {
+    let router = Router::new(RouterOptions {
+        retained_journal: Some(Arc::new(RetainedOnDisk::new(tables.retained()))),
+        ..RouterOptions::new(clock::random_u64())
+    });
+    retained::restore(&tables.retained(), &router, clock::now().wall);
+    router
 }
 
 fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {

@@ -22,6 +22,7 @@ mod hot_deploy;
 mod http_endpoints;
 mod isolation;
 mod restart;
+mod retained;
 mod routing;
 mod state_topics;
 mod stuck_scripts;

@@ -5,6 +5,7 @@ mod flow;
 mod mqtt;
 mod open_metrics;
 mod process;
+mod table;
 
 use std::sync::atomic::Ordering;
 
@@ -16,7 +17,7 @@ use self::open_metrics::{Kind, OpenMetrics};
 pub(super) use self::process::{Usage, usage};
 use super::ApiState;
 
-/// Figures of flows, modules, broker and process, as OpenMetrics text. Without a token when the listener is on loopback.
+/// Figures of flows, modules, broker, tables and process, as OpenMetrics text. Without a token when the listener is on loopback.
 #[utoipa::path(
     get, path = "/metrics", tag = "node", security(("token" = []), ()),
     responses((status = 200, body = String, content_type = "application/openmetrics-text")),
@@ -28,6 +29,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     flow::write(&mut metrics, &api.library.states());
     broker::write(&mut metrics, &api.router.figures(), api.mqtt.figures.too_large.load(Ordering::Relaxed));
     mqtt::write(&mut metrics, &api.mqtt);
+    table::write(&mut metrics, &api.tables.figures());
     process::write(&mut metrics);
     ([(CONTENT_TYPE, open_metrics::CONTENT_TYPE)], metrics.finish())
 }
