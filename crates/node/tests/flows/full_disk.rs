@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::flow_text::{chain, publish as publish_step, subscribe};
-use crate::mosquitto::{Subscriber, publish};
+use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::neighbour::undisturbed_while;
 use crate::node::Node;
 
@@ -52,6 +52,11 @@ fn a_full_disk_fails_its_writes_clearly_and_nothing_else() {
         let refused = node.api("PUT", "/kv/orders/full", Some((JSON, "1")));
         assert_eq!(refused.status, 507, "{}", refused.body);
         assert_eq!(node.save("sketch", "id = \"sketch\"\n").status, 507);
+        // A retained message is told to be refused by its reason, 0x97.
+        let retain = ["-V", "5", "-q", "1", "-r", "-t", "plant/state", "-m", "full", "-d"];
+        let output = publish_with(&node, &retain);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("RC:151") || said.contains("Quota exceeded"), "{said}");
         // What was stored is there, and flows run.
         assert_eq!(node.get("/kv/orders/before")["key"], "before");
         assert_eq!(node.flow("orders")["status"], "running");
@@ -59,6 +64,7 @@ fn a_full_disk_fails_its_writes_clearly_and_nothing_else() {
         publish(&node, "orders/in", r#"{"key":"after"}"#);
         subscriber.await_payloads("orders/written", 2);
         assert_eq!(node.api("PUT", "/kv/orders/again", Some((JSON, "1"))).status, 201);
+        assert!(publish_with(&node, &["-V", "5", "-q", "1", "-r", "-t", "plant/other", "-m", "1"]).status.success());
     });
     let keys = node.get("/kv/orders")["keys"].take();
     assert_eq!(keys, serde_json::json!(["after", "again", "before"]));

@@ -3,11 +3,14 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::node::Node;
-use crate::patience::eventually;
+use crate::patience::{eventually, now};
+
+/// Ends a node.
+type End = fn(&mut Node);
 
 /// Publishes a retained message at QoS 1, as MQTT 5, and waits for the acknowledgement.
 fn retain(node: &Node, topic: &str, payload: &str, properties: &[&str]) {
@@ -47,7 +50,7 @@ fn metric(node: &Node, name: &str) -> f64 {
 
 #[test]
 fn what_was_acknowledged_is_there_after_any_end_and_what_was_cleared_is_not() {
-    let ends: [(&str, fn(&mut Node)); 2] = [
+    let ends: [(&str, End); 2] = [
         ("kill -9", Node::kill),
         ("SIGTERM", |node| {
             node.terminate();
@@ -131,12 +134,12 @@ fn a_node_that_is_killed_while_messages_change_has_the_last_acknowledged_one_or_
 #[test]
 fn an_expiry_counts_while_the_node_is_away() {
     let mut node = Node::start();
-    let published = SystemTime::now();
+    let published = now();
     retain(&node, "plant/short", "1", &["-D", "publish", "message-expiry-interval", "2"]);
     retain(&node, "plant/long", "1", &["-D", "publish", "message-expiry-interval", "3600"]);
     node.kill();
     let away = Duration::from_secs(3);
-    eventually("the end of a life of 2 s", || (published.elapsed().unwrap() > away).then_some(()));
+    eventually("the end of a life of 2 s", || (now().duration_since(published) > away).then_some(()));
     let node = node.start_again();
     let mut sub = Command::new("mosquitto_sub");
     let output =
