@@ -77,20 +77,25 @@ impl Connection {
             }
         };
         self.peer.version = version;
-        let asked = header
-            .check_length(version)
-            .and_then(|()| Connect::decode(version, body))
-            .map_err(Violation::from)
-            .and_then(|connect| self.take_connect(connect))
-            .inspect_err(|violation| self.send_refusal(violation.reason(), Some(violation.to_string())))?;
+        let mut is_heard = false;
+        let decoded = header.check_length(version).and_then(|()| {
+            Connect::decode(version, body, |properties| {
+                self.peer.hear(properties);
+                is_heard = true;
+            })
+        });
+        let asked = decoded.map_err(Violation::from).and_then(|connect| self.take_connect(connect)).inspect_err(
+            |violation| {
+                // A client of which it is not known how much it takes is told as little as can be.
+                self.send_refusal(violation.reason(), is_heard.then(|| violation.to_string()));
+            },
+        )?;
         self.phase = Phase::Deciding { deadline, asked };
         Ok(())
     }
 
     fn take_connect(&mut self, connect: Connect) -> Result<Asked, Violation> {
         let properties = connect.properties;
-        self.peer.wants_explanations = properties.request_problem_information.unwrap_or(true);
-        self.peer.packet_bytes_max = properties.packet_bytes_max.map_or(usize::MAX, |bytes| bytes.get() as usize);
         if properties.authentication_method.is_some() {
             return Err(Violation::AuthenticationMethod);
         }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use message::{ClientId, limits};
 
 use super::{CloseCause, Connection, Violation};
-use crate::packet::{Ack, Packet, PacketTooLarge, PacketType, ReasonCode, Version};
+use crate::packet::{Ack, ConnectProperties, Packet, PacketTooLarge, PacketType, ReasonCode, Version};
 
 /// What is known of the client.
 #[derive(Debug)]
@@ -32,6 +32,14 @@ impl Default for Peer {
             packet_bytes_max: usize::MAX,
             wants_explanations: true,
         }
+    }
+}
+
+impl Peer {
+    /// Takes over what CONNECT says of the packets that the client takes.
+    pub(super) fn hear(&mut self, properties: &ConnectProperties) {
+        self.wants_explanations = properties.request_problem_information.unwrap_or(true);
+        self.packet_bytes_max = properties.packet_bytes_max.map_or(usize::MAX, |bytes| bytes.get() as usize);
     }
 }
 

@@ -62,12 +62,18 @@ impl Connect {
         }
     }
 
-    /// Reads what follows the protocol level.
-    pub(crate) fn decode(version: Version, mut body: Body) -> Result<Self, DecodeError> {
+    /// Reads what follows the protocol level. `heard` gets the properties as soon as they are read: what the client
+    /// takes binds also the answer to what is wrong behind them.
+    pub(crate) fn decode(
+        version: Version,
+        mut body: Body,
+        heard: impl FnOnce(&ConnectProperties),
+    ) -> Result<Self, DecodeError> {
         let flags = body.u8("connect flags")?;
         let (will_qos, will_retain) = check_flags(version, flags)?;
         let keep_alive_s = body.u16("keep alive")?;
         let properties = ConnectProperties::decode(version, &mut body)?;
+        heard(&properties);
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
             return Err(DecodeError::AuthenticationDataWithoutMethod);
         }

@@ -89,7 +89,7 @@ impl Packet {
             PacketType::Connect => {
                 let version = Connect::decode_version(&mut body)?;
                 header.check_length(version)?;
-                Self::Connect(Box::new(Connect::decode(version, body)?))
+                Self::Connect(Box::new(Connect::decode(version, body, |_| {})?))
             }
             PacketType::Connack => Self::Connack(Box::new(Connack::decode(version, body)?)),
             PacketType::Publish => Self::Publish(Publish::decode(version, header.flags, body, |_| None)?),

@@ -216,6 +216,29 @@ fn a_broken_connect_is_told_so_in_5_0_only() {
 }
 
 #[test]
+fn a_refusal_is_no_larger_than_the_client_takes() {
+    let told = |bytes: &[u8]| {
+        let mut pair = Pair::new(Settings::default());
+        pair.send_bytes(bytes);
+        let length = pair.connection.transmit().len();
+        (connack(&mut pair).properties.reason_string.is_some(), length)
+    };
+    // A will topic with a wildcard, which stands behind the properties; and what is wrong before they are read.
+    let (is_told, _) = told(b"\x10\x15\x00\x04MQTT\x05\x06\x00\x0a\x00\x00\x01a\x00\x00\x01#\x00\x01w");
+    assert!(is_told, "a client that takes any packet is told what is wrong");
+    let (is_told, length) =
+        told(b"\x10\x1a\x00\x04MQTT\x05\x06\x00\x0a\x05\x27\x00\x00\x00\x10\x00\x01a\x00\x00\x01#\x00\x01w");
+    assert!(!is_told && length <= 16, "{length} bytes for a client that takes 16");
+    for unread in [
+        &b"\x10\x0e\x00\x04MQTT\x05\x01\x00\x0a\x00\x00\x01a"[..],
+        b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x0a\x01\xff\x00\x01a",
+    ] {
+        let (is_told, _) = told(unread);
+        assert!(!is_told, "what the client takes is not known");
+    }
+}
+
+#[test]
 fn enhanced_authentication_is_refused() {
     let properties = ConnectProperties {
         authentication_method: Some(ByteString::from_static("SCRAM-SHA-1")),
