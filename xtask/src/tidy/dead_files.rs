@@ -10,24 +10,32 @@ use super::tree::{Text, Tree};
 /// Folders whose direct children cargo compiles by itself.
 const ROOT_FOLDERS: &[&str] = &["src/bin", "tests", "examples", "benches"];
 
+/// Tests that belong to no crate's folder: a crate names them in its manifest.
+const SHARED_TESTS: &str = "tests";
+
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let mut shared: Vec<&Text> = tree.below(SHARED_TESTS).filter(|file| file.is_rust()).collect();
     for member in members(tree) {
         let reached = reached(tree, member.folder, member.manifest);
+        shared.retain(|file| !reached.contains(file.path.as_str()));
         let below = tree.below(member.folder).filter(|file| file.is_rust());
         problems.extend(below.filter(|file| !reached.contains(file.path.as_str())).map(|file| {
             let what = format!("no `mod` declaration of crate `{}` leads to this file", member.name);
             Problem::new(&file.path, 1, what, "declare it in its parent module, or remove it")
         }));
     }
+    problems.extend(shared.iter().map(|file| {
+        let what = "no crate comes by this file";
+        Problem::new(&file.path, 1, what, "declare it in its parent module, or name it under `[[test]]` of a crate")
+    }));
     problems
 }
 
 /// The files that the compiler comes by from the roots of the crate in `folder`.
 fn reached<'a>(tree: &'a Tree, folder: &str, manifest: &Text) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
-    let mut open: Vec<&Text> =
-        tree.below(folder).filter(|file| file.is_rust() && is_root(folder, &file.path, manifest)).collect();
+    let mut open: Vec<&Text> = tree.rust().filter(|file| is_root(folder, &file.path, manifest)).collect();
     while let Some(file) = open.pop() {
         if reached.insert(file.path.as_str()) {
             let is_root = is_root(folder, &file.path, manifest);
@@ -38,7 +46,7 @@ fn reached<'a>(tree: &'a Tree, folder: &str, manifest: &Text) -> BTreeSet<&'a st
 }
 
 fn is_root(folder: &str, path: &str, manifest: &Text) -> bool {
-    let Some(inner) = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) else { return false };
+    let inner = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
     let by_custom = matches!(inner, "src/lib.rs" | "src/main.rs" | "build.rs")
         || ROOT_FOLDERS.iter().any(|root| {
             let rest = inner.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
@@ -48,7 +56,7 @@ fn is_root(folder: &str, path: &str, manifest: &Text) -> bool {
         ["lib", "bin", "test", "example", "bench"]
             .iter()
             .flat_map(|table| keys(manifest, table))
-            .any(|entry| entry.key == "path" && quoted(entry.value) == Some(inner))
+            .any(|entry| entry.key == "path" && quoted(entry.value).is_some_and(|named| resolve(folder, named) == path))
     };
     by_custom || by_name()
 }
@@ -129,6 +137,21 @@ mod tests {
             ("a/shared/e.rs", ""),
         ];
         assert!(dead(&files).is_empty(), "{:?}", dead(&files));
+    }
+
+    #[test]
+    fn tests_beside_the_crates_are_alive_if_a_crate_names_them() {
+        let root = ("Cargo.toml", "[workspace]\nmembers = [\"crates/a\"]\n");
+        let manifest = "[package]\nname = \"a\"\n\n[[test]]\nname = \"wire\"\npath = \"../../tests/wire/main.rs\"\n";
+        let files = [
+            root,
+            ("crates/a/Cargo.toml", manifest),
+            ("tests/wire/main.rs", "mod step;\n"),
+            ("tests/wire/step.rs", ""),
+            ("tests/wire/other.rs", ""),
+        ];
+        let dead: Vec<_> = check(&Tree::of(&files)).into_iter().map(|problem| problem.path).collect();
+        assert_eq!(dead, ["tests/wire/other.rs"]);
     }
 
     #[test]
