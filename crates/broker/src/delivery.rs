@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use message::{Publication, QoS, TopicFilter};
 
+use store::log::CommitPoint;
+use store::spool::Ordinal;
+
 use crate::share::Share;
 use crate::subscription::SubscriptionIds;
 
@@ -20,13 +23,30 @@ pub struct Delivery {
     pub identifiers: SubscriptionIds,
     /// The shared subscription that chose this subscriber, so that another member can take over.
     pub(crate) share: Option<Arc<Share>>,
+    /// Where it lies on disk, if it waits there too until it is acknowledged.
+    pub(crate) place: Option<Place>,
     /// What this message weighs against the limits of a mailbox, in bytes.
     pub(crate) weight_bytes: u32,
+}
+
+/// A message's place among all that its subscriber has on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) ordinal: Ordinal,
+    /// Reached when the message is safe there.
+    pub(crate) point: CommitPoint,
+    /// It may have been sent before the node ended the last time.
+    pub(crate) was_sent: bool,
 }
 
 impl Delivery {
     pub(crate) fn weight_of(publication: &Publication) -> u32 {
         u32::try_from(publication.weight_bytes()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it waits on disk too.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.place.is_some()
     }
 
     /// Whether a shared subscription, the one named or any, sent this with a promise: then another member may take it.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
-use crate::mailbox::{Heir, Mailbox, MailboxOptions, Succession};
+use crate::mailbox::{Drained, Heir, Mailbox, MailboxOptions, Succession};
 use crate::router::{Change, Router};
 use crate::subscription::{SubscriberId, Subscription};
 
@@ -59,7 +59,7 @@ impl LocalSubscriber {
     /// more wait; otherwise the waker will be called. A publisher that waits for room is let go below the low-water mark.
     pub fn drain(&self, now: Now, batch: &mut VecDeque<Delivery>, messages_max: usize) -> bool {
         let before = batch.len();
-        let more = self.mailbox.drain(batch, messages_max);
+        let more = self.mailbox.drain(batch, messages_max) == Drained::More;
         let expired = drop_expired(now, batch, before);
         if expired > 0 {
             self.tally.dropped(DropReason::Expired, expired);

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::task::{Poll, Waker};
 
+use store::log::CommitPoint;
+use store::spool::{AppendError, Spool};
+
 /// A write that is under way.
 pub trait Pending: Send + fmt::Debug {
     /// Whether it is on disk; if that is not known yet, `waker` is called when it is worth asking again. Not asked
@@ -25,11 +28,28 @@ pub enum Broken {
 /// Promises that are waited for together.
 #[derive(Debug, Default)]
 pub struct Promises {
+    /// What almost all wait for: it costs no memory of its own.
+    commit: Option<(Spool, CommitPoint)>,
     open: Vec<Box<dyn Pending>>,
     broken: Option<Broken>,
 }
 
+impl From<&AppendError> for Broken {
+    fn from(error: &AppendError) -> Self {
+        match error {
+            AppendError::Poisoned(_) => Self::Failed,
+            _ => Self::NoRoom,
+        }
+    }
+}
+
 impl Promises {
+    /// Waits until the spool has reached a point.
+    pub(crate) fn commit(spool: &Spool, point: CommitPoint) -> Self {
+        let commit = (!spool.committed(point)).then(|| (spool.clone(), point));
+        Self { commit, ..Self::default() }
+    }
+
     /// Waits for one more.
     pub fn add(&mut self, pending: Box<dyn Pending>) {
         self.open.push(pending);
@@ -42,13 +62,23 @@ impl Promises {
 
     /// Waits for what `other` waits for as well.
     pub fn merge(&mut self, other: Self) {
+        self.commit = match (self.commit.take(), other.commit) {
+            // A node has one spool.
+            (Some((spool, one)), Some((_, two))) => Some((spool, one.join(two))),
+            (one, two) => one.or(two),
+        };
         self.open.extend(other.open);
         self.broken = self.broken.or(other.broken);
     }
 
     /// Whether nothing is waited for any more.
     pub fn are_settled(&self) -> bool {
-        self.open.is_empty()
+        self.open.is_empty() && self.commit.as_ref().is_none_or(|(spool, point)| spool.committed(*point))
+    }
+
+    /// Whether anything was begun at all.
+    pub(crate) fn are_under_way(&self) -> bool {
+        self.commit.is_some() || !self.open.is_empty()
     }
 
     /// The first that was broken.
@@ -59,6 +89,14 @@ impl Promises {
     /// Like [`Promises::are_settled`]; if not, `waker` is called when it is worth asking again.
     pub fn poll_settled(&mut self, waker: &Waker) -> Poll<()> {
         let broken = &mut self.broken;
+        if let Some((spool, point)) = &self.commit
+            && let Poll::Ready(kept) = spool.poll_committed(*point, waker)
+        {
+            if kept.is_err() {
+                broken.get_or_insert(Broken::Failed);
+            }
+            self.commit = None;
+        }
         self.open.retain_mut(|pending| match pending.poll_kept(waker) {
             Poll::Pending => true,
             Poll::Ready(kept) => {
@@ -68,7 +106,7 @@ impl Promises {
                 false
             }
         });
-        if self.open.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.open.is_empty() && self.commit.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -86,6 +86,16 @@ impl SubscriptionIds {
     }
 }
 
+impl From<Vec<NonZeroU32>> for SubscriptionIds {
+    fn from(ids: Vec<NonZeroU32>) -> Self {
+        match *ids {
+            [] => Self(Ids::None),
+            [one] => Self(Ids::One(one)),
+            _ => Self(Ids::Many(ids.into())),
+        }
+    }
+}
+
 impl From<Option<NonZeroU32>> for SubscriptionIds {
     fn from(id: Option<NonZeroU32>) -> Self {
         Self(id.map_or(Ids::None, Ids::One))

@@ -270,6 +270,13 @@ pub const TABLE_DISK_RESERVE_BYTES: u64 = 1024 * 1024;
 /// One entry of the `meta` table.
 pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
 
+// --- Sessions on disk ---------------------------------------------------------------------------------------------
+
+/// Acknowledgements that a session holds back to tell the disk of them at once.
+pub const SESSION_ACKNOWLEDGEMENTS_HELD_MAX: usize = 256;
+/// What a session reads of its backlog at once: enough to keep a fast client busy while the next is read.
+pub const SESSION_READ_BYTES_MAX: usize = 256 * 1024;
+
 // --- Logs ---------------------------------------------------------------------------------------------------------
 
 /// A segment of a log: one that is mostly dead is written anew in a tenth of a second, and a spool of 1 GB has 32.

@@ -8,7 +8,7 @@ use super::tree::Tree;
 /// A crate and the crates of this workspace that it may name. Those that are not listed here may name none.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("mqtt", &["message"]),
-    ("broker", &["message"]),
+    ("broker", &["message", "store"]),
     ("store", &["message"]),
     ("flow", &["message"]),
     ("connectors", &["flow", "message"]),

@@ -4,6 +4,7 @@
 mod options;
 mod pressure;
 mod queue;
+mod spooled;
 mod succession;
 
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use message::{QoS, TopicFilter};
+use message::{DestinationId, QoS, TopicFilter};
 use parking_lot::Mutex;
 
 use crate::collector::Collector;
@@ -22,6 +23,8 @@ use crate::subscription::SubscriberId;
 pub use options::{MailboxOptions, Overflow};
 pub use pressure::Pressure;
 use queue::Queue;
+pub(crate) use spooled::Drained;
+use spooled::Tail;
 pub(crate) use succession::{Heir, Succession};
 
 /// What waits for one subscriber.
@@ -30,6 +33,8 @@ pub(crate) struct Mailbox {
     options: MailboxOptions,
     /// Takes what comes, so that nothing ever waits here.
     collector: Option<Arc<dyn Collector>>,
+    /// Where what comes with QoS 1 and 2 lies on disk too, until it is acknowledged.
+    destination: Option<DestinationId>,
     /// Copies of what stands under the lock, for those who only choose between mailboxes.
     attended: AtomicBool,
     crowded: AtomicBool,
@@ -43,6 +48,8 @@ struct Inside {
     queue: Queue,
     /// Retained messages for new subscriptions: they come first and have limits of their own (those of the store).
     replay: VecDeque<Delivery>,
+    /// Whether what lies on disk is here too.
+    tail: Tail,
     /// Someone is there to drain.
     attended: bool,
     /// Full since it last went below its low-water mark, so that its publishers wait.
@@ -69,11 +76,16 @@ pub(crate) enum Pushed {
 
 impl Mailbox {
     pub(crate) fn new(id: SubscriberId, options: MailboxOptions) -> Self {
-        let inside = Inside { attended: true, ..Inside::default() };
+        Self::with_tail(id, options, None, Tail::default())
+    }
+
+    fn with_tail(id: SubscriberId, options: MailboxOptions, destination: Option<DestinationId>, tail: Tail) -> Self {
+        let inside = Inside { attended: true, tail, ..Inside::default() };
         Self {
             id,
             options,
             collector: None,
+            destination,
             attended: AtomicBool::new(true),
             crowded: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -168,13 +180,13 @@ impl Mailbox {
         self.inside.lock().replay.len()
     }
 
-    /// Moves up to `messages_max` messages to the end of `batch`. Returns whether more wait.
-    pub(crate) fn drain(&self, batch: &mut VecDeque<Delivery>, messages_max: usize) -> bool {
+    /// Moves up to `messages_max` messages to the end of `batch`.
+    pub(crate) fn drain(&self, batch: &mut VecDeque<Delivery>, messages_max: usize) -> Drained {
         let mut inside = self.inside.lock();
         let replayed = messages_max.min(inside.replay.len());
         batch.extend(inside.replay.drain(..replayed));
         inside.queue.drain(batch, messages_max - replayed);
-        let more = !inside.is_empty();
+        let more = if inside.is_empty() { inside.tail.after_queue() } else { Drained::More };
         let waiting = self.release_below(&mut inside, self.options.low_water());
         drop(inside);
         waiting.into_iter().for_each(Waker::wake);
@@ -184,6 +196,11 @@ impl Mailbox {
     /// Whom to wake when the mailbox is no longer empty.
     pub(crate) fn set_waker(&self, waker: Waker) {
         self.inside.lock().waker = Some(waker);
+    }
+
+    /// Whom to wake for this mailbox.
+    pub(crate) fn waker(&self) -> Option<Waker> {
+        self.inside.lock().waker.clone()
     }
 
     /// Wakes the owner for a reason other than a message.

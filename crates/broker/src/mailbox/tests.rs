@@ -35,6 +35,7 @@ fn delivery(qos: QoS, number: usize) -> Delivery {
         retain: false,
         identifiers: SubscriptionIds::default(),
         share: None,
+        place: None,
         weight_bytes: Delivery::weight_of(&publication),
         publication: Arc::new(publication),
     }
@@ -46,7 +47,7 @@ fn numbers(batch: &VecDeque<Delivery>) -> Vec<usize> {
 
 fn drained(mailbox: &Mailbox) -> Vec<usize> {
     let mut batch = VecDeque::new();
-    assert!(!mailbox.drain(&mut batch, usize::MAX));
+    assert_eq!(mailbox.drain(&mut batch, usize::MAX), Drained::All);
     numbers(&batch)
 }
 
@@ -93,7 +94,7 @@ fn the_owner_is_woken_only_when_the_mailbox_was_empty() {
         }
         let mut batch = VecDeque::new();
         let more = mailbox.drain(&mut batch, takes);
-        assert_eq!(more, mailbox.depth_and_dropped().0 > 0);
+        assert_eq!(more == Drained::More, mailbox.depth_and_dropped().0 > 0);
         assert_eq!(woken.get(), expect);
     }
 }
@@ -181,7 +182,7 @@ fn retained_messages_come_first() {
     mailbox.replay((0..5).map(|number| delivery(QoS::AtLeastOnce, number)));
     mailbox.push(delivery(QoS::AtLeastOnce, 11));
     let mut batch = VecDeque::new();
-    assert!(mailbox.drain(&mut batch, 3));
-    assert!(!mailbox.drain(&mut batch, 10));
+    assert_eq!(mailbox.drain(&mut batch, 3), Drained::More);
+    assert_eq!(mailbox.drain(&mut batch, 10), Drained::All);
     assert_eq!(numbers(&batch), [0, 1, 2, 3, 4, 10, 11]);
 }

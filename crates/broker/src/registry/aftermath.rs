@@ -32,11 +32,13 @@ impl Aftermath {
             let mut left = state.abandon();
             left.extend(mailbox.close(Arc::default()));
             sessions.router.pass_on(left, Some(subscriber), &sessions.tally);
+            sessions.remove_from_disk(&mailbox);
         }
         for (mailbox, shared) in self.alone {
-            let mut shared = shared;
+            let (placed, mut shared): (Vec<_>, Vec<_>) = shared.into_iter().partition(Delivery::is_placed);
             shared.extend(mailbox.take_shared(None));
             sessions.router.pass_on(shared, None, &sessions.tally);
+            sessions.router.pass_on_placed(placed, &mailbox, &sessions.tally);
         }
         for will in self.wills {
             // A will has no publisher left that could wait.

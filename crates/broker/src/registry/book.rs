@@ -60,8 +60,11 @@ impl Book {
         aftermath: &mut Aftermath,
     ) {
         mailbox.set_attended(false);
+        let on_disk = state.leave_to_disk(&mailbox);
         if state.has_shares() {
-            aftermath.alone.push((Arc::clone(&mailbox), state.take_shared(None)));
+            let mut shared = state.take_shared(None);
+            shared.extend(on_disk);
+            aftermath.alone.push((Arc::clone(&mailbox), shared));
         }
         let expires_at = state.expiry.span().map(|span| now.moment + span);
         let will = will.map(|will| (now.moment + will.delay.min(state.expiry.span().unwrap_or(will.delay)), will));

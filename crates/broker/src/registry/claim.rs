@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use crate::promise::Promises;
 use crate::session::Session;
 
 /// What a connection gets when its claim is granted.
@@ -16,6 +17,8 @@ pub struct Connected {
     pub session: Session,
     /// The client was known and its session goes on (CONNACK's "session present").
     pub present: bool,
+    /// The client may be told once they are settled; if one is broken, that it cannot have the session.
+    pub promises: Promises,
 }
 
 /// Another connection claimed the same client id before this one got it: close this one ("session taken over", 0x8E).

@@ -5,9 +5,10 @@ use std::sync::{Arc, Weak};
 
 use message::ClientId;
 
-use super::Sessions;
 use super::slot::Left;
+use super::{SessionChange, Sessions};
 use crate::mailbox::Mailbox;
+use crate::promise::Promises;
 use crate::session::{Ending, SessionState};
 
 /// The holder's side.
@@ -31,6 +32,11 @@ impl Lease {
         let revoked = Arc::new(AtomicBool::new(false));
         let held = Held { number, revoked: Arc::clone(&revoked), mailbox: Arc::clone(mailbox) };
         (Self { number, revoked, registry: Arc::downgrade(registry) }, held)
+    }
+
+    /// Tells the journal of a change, for a session on disk.
+    pub(crate) fn record(&self, mailbox: &Mailbox, change: SessionChange<'_>) -> Promises {
+        self.registry.upgrade().map_or_else(Promises::default, |registry| registry.record(mailbox, change))
     }
 
     pub(crate) fn is_revoked(&self) -> bool {

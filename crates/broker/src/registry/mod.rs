@@ -5,7 +5,9 @@ mod aftermath;
 mod book;
 mod claim;
 mod figures;
+mod journal;
 mod lease;
+mod on_disk;
 mod slot;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use parking_lot::Mutex;
 
 use crate::counters::Tally;
 use crate::mailbox::{Mailbox, MailboxOptions};
+use crate::promise::Promises;
 use crate::router::{RouteCache, Router};
 use crate::session::{Ending, Session, SessionExpiry, SessionState, Will};
 use aftermath::Aftermath;
@@ -22,7 +25,9 @@ use book::Book;
 use claim::Cell;
 pub use claim::{Claim, Connected, Superseded};
 pub use figures::SessionFigures;
+pub use journal::{RestoredSession, SessionChange, SessionJournal};
 pub(crate) use lease::Lease;
+pub use on_disk::SessionStore;
 use slot::{Left, Slot, TimerKind, Waiting};
 
 /// What a client says when it connects.
@@ -50,6 +55,8 @@ pub enum ConnectError {
 pub struct Sessions {
     router: Arc<Router>,
     sessions_max: usize,
+    /// For sessions that outlive the process; without it all are in memory.
+    store: Option<SessionStore>,
     book: Mutex<Book>,
     /// For wills.
     cache: Mutex<RouteCache>,
@@ -59,9 +66,15 @@ pub struct Sessions {
 impl Sessions {
     /// `sessions_max` counts connected clients and sessions that wait for theirs.
     pub fn new(router: &Arc<Router>, sessions_max: usize) -> Arc<Self> {
+        Self::with_store(router, sessions_max, None)
+    }
+
+    /// The same; sessions that outlive their connection outlive the process too. The router has the same spool.
+    pub fn with_store(router: &Arc<Router>, sessions_max: usize, store: Option<SessionStore>) -> Arc<Self> {
         Arc::new(Self {
             router: Arc::clone(router),
             sessions_max,
+            store,
             book: Mutex::new(Book::new(router.hasher())),
             cache: Mutex::new(router.route_cache()),
             tally: router.tally(),
@@ -125,12 +138,15 @@ impl Sessions {
                 TimerKind::Will => {
                     if let Some(Slot::Parked(parked)) = book.slots.get_mut(&timer.client_id) {
                         let will = parked.will.take();
+                        let client_id = &timer.client_id;
+                        self.record(&parked.mailbox, SessionChange::WillSent { client_id });
                         aftermath.wills.extend(will.map(|(_, will)| will.publish_at(now.wall)));
                     }
                 }
                 TimerKind::Expiry => {
                     if let Some(parked) = book.unpark(&timer.client_id) {
                         book.expired += 1;
+                        self.record(&parked.mailbox, SessionChange::Ended { client_id: &timer.client_id });
                         aftermath.wills.extend(parked.will.map(|(_, will)| will.publish_at(now.wall)));
                         aftermath.ended.push((parked.mailbox, parked.state));
                     }
@@ -172,13 +188,20 @@ impl Sessions {
                     Some((mailbox, state, will))
                 } else {
                     aftermath.wills.extend(will.map(|will| will.publish_at(now.wall)));
+                    self.record(&mailbox, SessionChange::Ended { client_id: &client_id });
                     aftermath.ended.push((mailbox, state));
                     None
                 };
                 self.grant(now, &mut book, connect, &cell, parked, &mut aftermath);
             }
-            None if goes_on => book.park(now, client_id, mailbox, state, will, &mut aftermath),
+            None if goes_on => {
+                let (expiry, will_left) = (state.expiry, will.as_deref().filter(|will| !will.delay.is_zero()));
+                let left = SessionChange::Left { client_id: &client_id, expiry, will: will_left, at: now.wall };
+                self.record(&mailbox, left);
+                book.park(now, client_id, mailbox, state, will, &mut aftermath);
+            }
             None => {
+                self.record(&mailbox, SessionChange::Ended { client_id: &client_id });
                 aftermath.wills.extend(will.map(|will| will.publish_at(now.wall)));
                 aftermath.ended.push((mailbox, state));
             }
@@ -203,6 +226,7 @@ impl Sessions {
                 let due = will.filter(|will| connect.clean_start || will.delay.is_zero());
                 aftermath.wills.extend(due.map(|will| will.publish_at(now.wall)));
                 if connect.clean_start {
+                    self.record(&mailbox, SessionChange::Ended { client_id: &connect.client_id });
                     aftermath.ended.push((mailbox, state));
                     None
                 } else {
@@ -212,18 +236,19 @@ impl Sessions {
             None => None,
         };
         let present = kept.is_some();
-        let (mailbox, mut state) =
-            kept.unwrap_or_else(|| (self.router.mailbox(connect.mailbox), SessionState::default()));
+        let mut promises = Promises::default();
+        let (mailbox, mut state) = kept.unwrap_or_else(|| self.new_session(&connect, &mut promises));
         mailbox.set_attended(true);
-        state.expiry = connect.expiry;
+        state.expiry = if promises.broken().is_some() { SessionExpiry::AtDisconnect } else { connect.expiry };
         state.will = connect.will.map(Box::new);
+        promises.merge(self.record_opened(now, &connect.client_id, &mailbox, &state));
         book.leases += 1;
         book.held += 1;
         book.held_max = book.held_max.max(book.held);
         let (lease, held) = Lease::new(book.leases, &mailbox, self);
         book.slots.insert(connect.client_id.clone(), Slot::Held { held, waiting: None });
         let session = Session::new(connect.client_id, mailbox, Arc::clone(&self.router), lease, state);
-        aftermath.answers.push((Arc::clone(cell), Ok(Connected { session, present })));
+        aftermath.answers.push((Arc::clone(cell), Ok(Connected { session, present, promises })));
     }
 }
 

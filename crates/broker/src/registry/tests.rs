@@ -112,7 +112,7 @@ fn none() -> Vec<String> {
 #[test]
 fn a_session_goes_on_after_a_loss_with_what_came_meanwhile() {
     let world = World::new(10);
-    let Connected { mut session, present } = world.connect(connect("a"));
+    let Connected { mut session, present, .. } = world.connect(connect("a"));
     assert!(!present);
     session.subscribe(world.now(), vec![subscription("x")]);
     world.publish("x", QoS::AtLeastOnce);
@@ -121,7 +121,7 @@ fn a_session_goes_on_after_a_loss_with_what_came_meanwhile() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
         assert_eq!(world.publish("x", qos), 1);
     }
-    let Connected { mut session, present } = world.connect(connect("a"));
+    let Connected { mut session, present, .. } = world.connect(connect("a"));
     assert!(present);
     let sent: Vec<(u16, QoS, bool)> = next(&mut session, world.now())
         .iter()
@@ -346,7 +346,7 @@ fn unsubscribing_passes_a_share_on() {
     }
     (0..4).for_each(|_| assert_eq!(world.publish("x", QoS::AtLeastOnce), 1));
     let filters = ["$share/g/x", "y"].map(|text| TopicFilter::parse(text).unwrap());
-    assert_eq!(one.unsubscribe(&filters), [true, false]);
+    assert_eq!(one.unsubscribe(&filters).0, [true, false]);
     assert_eq!((one.backlog(), two.backlog()), (0, 4));
 }
 
@@ -356,9 +356,9 @@ fn subscriptions_of_one_session_are_limited() {
     let mut session = world.connect(connect("a")).session;
     let max = message::limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX;
     let many = (0..=max).map(|number| subscription(&format!("x/{number}"))).collect();
-    let results = session.subscribe(world.now(), many);
+    let (results, _) = session.subscribe(world.now(), many);
     assert!(results[..max].iter().all(Result::is_ok));
     assert_eq!(results[max], Err(crate::SubscribeError::TooMany));
-    assert_eq!(session.subscribe(world.now(), vec![subscription("x/0")]), [Ok(QoS::ExactlyOnce)]);
+    assert_eq!(session.subscribe(world.now(), vec![subscription("x/0")]).0, [Ok(QoS::ExactlyOnce)]);
     assert_eq!(session.subscriptions().count(), max);
 }

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use message::{TopicName, limits};
 
+use super::placing::Placing;
 use super::wakes::Wakes;
 use crate::counters::Tally;
 use crate::tree::{Route, Tree};
@@ -17,6 +18,7 @@ pub struct RouteCache {
     pub(super) routes: Routes,
     pub(super) tally: Tally,
     pub(super) wakes: Wakes,
+    pub(super) placing: Placing,
 }
 
 /// Each topic has one place, given by its hash; another topic with the same place pushes it out. The table grows
@@ -42,7 +44,12 @@ static NOWHERE: Route = Route::nowhere();
 
 impl RouteCache {
     pub(super) fn new(hasher: FixedState, tally: Tally) -> Self {
-        Self { routes: Routes { hasher, places: Vec::new(), targets: 0 }, tally, wakes: Wakes::default() }
+        Self {
+            routes: Routes { hasher, places: Vec::new(), targets: 0 },
+            tally,
+            wakes: Wakes::default(),
+            placing: Placing::default(),
+        }
     }
 
     /// From now on subscribers are woken only by [`release_wakes`](Self::release_wakes): for a publisher that has a batch

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use message::{Bytes, Publication, QoS, limits};
+use store::spool::Spool;
 
+use super::placing::{Origin, Placing};
 use super::routed::Routed;
 use super::wakes::Wakes;
 use crate::collector::Collector;
@@ -14,59 +16,65 @@ use crate::share::Share;
 use crate::subscription::SubscriberId;
 use crate::tree::{Grant, Group, Route, Target};
 
+/// Whose message it is, and what its publisher brings.
+pub(super) struct Towards<'a> {
+    pub(super) origin: Origin,
+    pub(super) tally: &'a Tally,
+    pub(super) wakes: &'a mut Wakes,
+    pub(super) placing: &'a mut Placing,
+}
+
 pub(super) struct FanOut<'a> {
     publication: Arc<Publication>,
     /// A copy of its own for those who may keep it for days; made when the first of them needs it.
     detached: Option<Arc<Publication>>,
     weight_bytes: u32,
-    origin: Option<SubscriberId>,
-    tally: &'a Tally,
-    wakes: &'a mut Wakes,
+    to: Towards<'a>,
     routed: Routed,
     /// Chosen for a member of a shared subscription that was gone already: another member has to take them.
     orphans: Vec<Delivery>,
 }
 
 impl<'a> FanOut<'a> {
-    pub(super) fn new(
-        publication: Arc<Publication>,
-        origin: Option<SubscriberId>,
-        tally: &'a Tally,
-        wakes: &'a mut Wakes,
-    ) -> Self {
+    pub(super) fn new(publication: Arc<Publication>, to: Towards<'a>) -> Self {
         let weight_bytes = Delivery::weight_of(&publication);
-        Self {
-            publication,
-            detached: None,
-            weight_bytes,
-            origin,
-            tally,
-            wakes,
-            routed: Routed::default(),
-            orphans: Vec::new(),
-        }
+        Self { publication, detached: None, weight_bytes, to, routed: Routed::default(), orphans: Vec::new() }
     }
 
     /// Returns what to tell the publisher, and what found its shared subscription's member gone.
-    pub(super) fn run(mut self, route: &Route) -> (Routed, Vec<Delivery>) {
-        for target in &route.targets {
+    pub(super) fn run(mut self, route: &Route, spool: Option<&Spool>) -> (Routed, Vec<Delivery>) {
+        let published = self.publication.qos;
+        let spool = spool.filter(|_| route.reaches_disk && published > QoS::AtMostOnce);
+        let is_placed = |target: &Target| spool.is_some() && target.destination(published).is_some();
+        let groups = route.groups.iter();
+        let members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, None)?))).collect();
+        // What is to be on disk goes first: a message that finds no room there is refused and reaches nobody.
+        if let Some(spool) = spool {
+            for target in &route.targets {
+                self.add_placed(target, None);
+            }
+            for (group, target) in &members {
+                self.add_placed(target, Some(&group.share));
+            }
+            self.place(spool);
+            if self.routed.broken().is_some() && !self.routed.promises.are_under_way() {
+                return (self.routed, Vec::new());
+            }
+        }
+        for target in route.targets.iter().filter(|target| !is_placed(target)) {
             if let Some(collector) = target.mailbox.collector() {
                 self.collect(collector);
                 continue;
             }
-            let own = self.origin == Some(target.mailbox.id());
-            let grant = if own { target.own_grant() } else { Some(&target.grant) };
-            if let Some(grant) = grant {
+            if let Some(grant) = self.grant(target) {
                 let delivery = self.delivery(&target.mailbox, grant, None);
                 self.push(&target.mailbox, delivery);
             }
         }
-        for group in &route.groups {
-            if let Some(target) = choose(group, None) {
-                let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
-                if self.push(&target.mailbox, delivery.clone()) == Pushed::Closed {
-                    self.orphans.push(delivery);
-                }
+        for (group, target) in members.into_iter().filter(|(_, target)| !is_placed(target)) {
+            let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
+            if self.push(&target.mailbox, delivery.clone()) == Pushed::Closed {
+                self.orphans.push(delivery);
             }
         }
         (self.routed, self.orphans)
@@ -78,6 +86,27 @@ impl<'a> FanOut<'a> {
             Ok(promises) => self.routed.promises.merge(promises),
             Err(broken) => self.routed.promises.break_with(broken),
         }
+    }
+
+    fn grant<'t>(&self, target: &'t Target) -> Option<&'t Grant> {
+        let own = self.to.origin.subscriber == Some(target.mailbox.id());
+        if own { target.own_grant() } else { Some(&target.grant) }
+    }
+
+    fn add_placed(&mut self, target: &Target, share: Option<&Arc<Share>>) {
+        let Some(destination) = target.destination(self.publication.qos) else { return };
+        let grant = if share.is_some() { Some(&target.grant) } else { self.grant(target) };
+        let Some(grant) = grant else { return };
+        let delivery = self.delivery(&target.mailbox, grant, share);
+        self.to.placing.add(destination, &target.mailbox, delivery);
+    }
+
+    fn place(&mut self, spool: &Spool) {
+        let Towards { origin, tally, wakes, placing } = &mut self.to;
+        let outcome = placing.place(spool, &self.publication, origin.exactly_once, tally, wakes);
+        self.routed.matched += outcome.matched;
+        self.routed.dropped += outcome.dropped;
+        self.routed.promises.merge(outcome.promises);
     }
 
     fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {
@@ -94,29 +123,30 @@ impl<'a> FanOut<'a> {
             retain: grant.retain_as_published && self.publication.retain,
             identifiers: grant.identifiers.clone(),
             share: share.map(Arc::clone),
+            place: None,
             weight_bytes: self.weight_bytes,
         }
     }
 
     fn push(&mut self, mailbox: &Arc<Mailbox>, delivery: Delivery) -> Pushed {
-        let pushed = mailbox.push_and_wake(delivery, self.wakes);
+        let pushed = mailbox.push_and_wake(delivery, self.to.wakes);
         self.routed.matched += u32::from(pushed != Pushed::Closed);
         match pushed {
             Pushed::Accepted | Pushed::Closed => {}
             Pushed::Pressing => {
                 // Nobody can wait for a mailbox that only he himself drains.
-                if self.origin != Some(mailbox.id()) {
+                if self.to.origin.subscriber != Some(mailbox.id()) {
                     self.routed.pressure.add(mailbox);
                 }
             }
             Pushed::Replacing(others) => {
                 self.routed.dropped += others;
-                self.tally.dropped(DropReason::Overflow, u64::from(others));
+                self.to.tally.dropped(DropReason::Overflow, u64::from(others));
             }
             Pushed::Dropped(reason) => {
                 // An absent client never had a claim to QoS 0.
                 self.routed.dropped += u32::from(reason == DropReason::Overflow);
-                self.tally.dropped(reason, 1);
+                self.to.tally.dropped(reason, 1);
             }
         }
         pushed

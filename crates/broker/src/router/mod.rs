@@ -3,6 +3,7 @@
 
 mod cache;
 mod fan_out;
+mod placing;
 mod routed;
 mod wakes;
 
@@ -11,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::quality::FixedState;
-use message::{Now, Publication, QoS, Timestamp, TopicFilter, TopicName, limits};
+use message::{DestinationId, Now, Publication, QoS, Timestamp, TopicFilter, TopicName, limits};
 use parking_lot::{Mutex, RwLock};
+use store::spool::{Ordinal, Spool};
 
 use crate::collector::Collector;
 use crate::counters::{Counters, Figures, Tally};
@@ -23,7 +25,9 @@ use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, Retain
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
 use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
-use fan_out::FanOut;
+use fan_out::{FanOut, Towards};
+pub use placing::Origin;
+use placing::Placing;
 pub use routed::Routed;
 pub(crate) use wakes::Wakes;
 
@@ -36,6 +40,8 @@ pub struct RouterOptions {
     pub retained_bytes_max: usize,
     /// Hears of every change of the retained messages.
     pub retained_journal: Option<Arc<dyn RetainedJournal>>,
+    /// Keeps on disk what waits for sessions that outlive the process.
+    pub spool: Option<Spool>,
 }
 
 impl RouterOptions {
@@ -46,6 +52,7 @@ impl RouterOptions {
             retained_messages_max: limits::RETAINED_MESSAGES_MAX,
             retained_bytes_max: limits::RETAINED_BYTES_MAX,
             retained_journal: None,
+            spool: None,
         }
     }
 }
@@ -65,6 +72,9 @@ pub struct Router {
     retained_gate: RwLock<()>,
     subscribers: AtomicU64,
     counters: Arc<Counters>,
+    /// What retained messages on their way to disk count in.
+    tally: Tally,
+    spool: Option<Spool>,
 }
 
 /// How many members of a group may vanish while one message looks for another.
@@ -82,14 +92,17 @@ impl Router {
         let tree = Tree::new(hasher.clone());
         let limits =
             RetainedLimits { messages_max: options.retained_messages_max, bytes_max: options.retained_bytes_max };
+        let counters = Arc::<Counters>::default();
         Arc::new(Self {
+            tally: counters.tally(),
             generation: AtomicU64::new(tree.generation),
             tree: ArcSwap::from_pointee(tree.clone()),
             changes: Mutex::new(tree),
             retained: Retained::new(limits, hasher.clone(), options.retained_journal),
             retained_gate: RwLock::new(()),
             subscribers: AtomicU64::new(1),
-            counters: Arc::default(),
+            counters,
+            spool: options.spool,
             hasher,
         })
     }
@@ -103,6 +116,11 @@ impl Router {
     /// publisher's own mailbox, if it has one: for "no local". Wakers of subscribers are called on this thread; they
     /// must not call back into the router.
     pub fn publish(&self, publication: Publication, origin: Option<SubscriberId>, cache: &mut RouteCache) -> Routed {
+        self.publish_from(publication, origin.into(), cache)
+    }
+
+    /// As [`Router::publish`], with all that is to be known of the publisher.
+    pub fn publish_from(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
         cache.tally.received(publication.payload.len());
         if publication.retain {
             return self.publish_retained(publication, origin, cache);
@@ -112,15 +130,11 @@ impl Router {
         if route.is_empty() {
             return Routed::default();
         }
-        self.fan_out(Arc::new(publication), origin, route, &cache.tally, &mut cache.wakes)
+        let to = Towards { origin, tally: &cache.tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
+        self.fan_out(Arc::new(publication), route, to)
     }
 
-    fn publish_retained(
-        &self,
-        publication: Publication,
-        origin: Option<SubscriberId>,
-        cache: &mut RouteCache,
-    ) -> Routed {
+    fn publish_retained(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
         let publication = Arc::new(fan_out::detach(publication));
         let mut promises = Promises::default();
         let gate = self.retained_gate.read();
@@ -131,7 +145,8 @@ impl Router {
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
         // From here on the route says who gets it: a subscription that comes in now finds it in the store.
         drop(gate);
-        let mut routed = self.fan_out(publication, origin, route, &cache.tally, &mut cache.wakes);
+        let to = Towards { origin, tally: &cache.tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
+        let mut routed = self.fan_out(publication, route, to);
         routed.promises.merge(promises);
         routed
     }
@@ -201,6 +216,18 @@ impl Router {
         Arc::new(Mailbox::of_collector(id, collector))
     }
 
+    /// A mailbox whose messages of QoS 1 and 2 lie on disk, those from `from` up to `next` already.
+    pub(crate) fn mailbox_on_disk(
+        &self,
+        options: MailboxOptions,
+        destination: DestinationId,
+        from: Ordinal,
+        next: Ordinal,
+    ) -> Arc<Mailbox> {
+        let id = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
+        Arc::new(Mailbox::on_disk(id, options, destination, from, next))
+    }
+
     /// Makes all changes visible in one step. Returns for each whether the subscription was there before.
     pub(crate) fn apply<'a>(&self, changes: impl IntoIterator<Item = Change<'a>>) -> Vec<bool> {
         let mut tree = self.changes.lock();
@@ -209,6 +236,21 @@ impl Router {
         self.tree.store(Arc::new(tree.clone()));
         self.generation.store(tree.generation, Ordering::Release);
         existed
+    }
+
+    /// As [`Router::apply`] for a subscriber on disk: the retained messages that it wants are stored for it before
+    /// anything newer can come.
+    pub(crate) fn replay_and_apply<'a>(
+        &self,
+        now: Now,
+        mailbox: &Arc<Mailbox>,
+        wanted: impl Iterator<Item = &'a Subscription>,
+        changes: impl IntoIterator<Item = Change<'a>>,
+    ) {
+        let _gate = self.retained_gate.write();
+        let retained = self.retained.topics();
+        wanted.for_each(|subscription| self.replay(now, &retained, subscription, mailbox));
+        self.apply(changes);
     }
 
     /// As [`Router::apply`], with the retained messages as they were at that same moment: what is published before is
@@ -222,7 +264,13 @@ impl Router {
     }
 
     /// Puts the retained messages that a new subscription matches into its subscriber's mailbox.
-    pub(crate) fn replay(&self, now: Now, topics: &RetainedTopics, subscription: &Subscription, mailbox: &Mailbox) {
+    pub(crate) fn replay(
+        &self,
+        now: Now,
+        topics: &RetainedTopics,
+        subscription: &Subscription,
+        mailbox: &Arc<Mailbox>,
+    ) {
         // Who subscribes again and again without reading gets no more than the store may hold.
         if mailbox.replay_len() > limits::RETAINED_MESSAGES_MAX {
             return;
@@ -236,11 +284,13 @@ impl Router {
                     retain: true,
                     identifiers: SubscriptionIds::from(options.identifier),
                     share: None,
+                    place: None,
                     weight_bytes: Delivery::weight_of(publication),
                     publication: Arc::clone(publication),
                 });
             }
         });
+        found.retain(|delivery| self.place_one(mailbox, delivery, &self.tally).is_none());
         mailbox.replay(found);
     }
 
@@ -259,26 +309,58 @@ impl Router {
     fn pass_on_once(&self, delivery: &Delivery, leaving: Option<SubscriberId>, tally: &Tally) -> Option<Pushed> {
         let group = self.tree.load().group(&delivery.share.as_ref()?.filter)?;
         let member = fan_out::choose(&group, leaving)?;
-        let pushed = member.mailbox.push(Delivery {
+        let delivery = Delivery {
             qos: delivery.publication.qos.min(member.grant.qos),
             identifiers: member.grant.identifiers.clone(),
+            place: None,
             ..delivery.clone()
-        });
+        };
+        if let Some(pushed) = self.place_one(&member.mailbox, &delivery, tally) {
+            return Some(pushed);
+        }
+        let pushed = member.mailbox.push(delivery);
         if let Pushed::Dropped(reason) = pushed {
             tally.dropped(reason, 1);
         }
         Some(pushed)
     }
 
-    fn fan_out(
-        &self,
-        publication: Arc<Publication>,
-        origin: Option<SubscriberId>,
-        route: &Route,
-        tally: &Tally,
-        wakes: &mut Wakes,
-    ) -> Routed {
-        let (mut routed, orphans) = FanOut::new(publication, origin, tally, wakes).run(route);
+    /// Stores a message for one subscriber, if its messages of this quality lie on disk.
+    fn place_one(&self, mailbox: &Arc<Mailbox>, delivery: &Delivery, tally: &Tally) -> Option<Pushed> {
+        let spool = self.spool.as_ref().filter(|_| delivery.qos > QoS::AtMostOnce)?;
+        let mut placing = Placing::default();
+        placing.add(mailbox.destination()?, mailbox, delivery.clone());
+        let outcome = placing.place(spool, &delivery.publication, None, tally, &mut Wakes::default());
+        Some(match outcome.promises.broken() {
+            Some(_) => Pushed::Dropped(DropReason::Overflow),
+            None if outcome.matched == 0 => Pushed::Closed,
+            None => Pushed::Accepted,
+        })
+    }
+
+    /// Gives what waits on disk for a member of shared subscriptions that has gone to members that are there. What nobody
+    /// takes goes on waiting for it.
+    pub(crate) fn pass_on_placed(&self, deliveries: Vec<Delivery>, leaving: &Mailbox, tally: &Tally) {
+        let (Some(spool), Some(destination)) = (&self.spool, leaving.destination()) else { return };
+        let mut taken = Vec::new();
+        for delivery in deliveries {
+            let other_is_there = || {
+                let group = self.tree.load().group(&delivery.share.as_ref()?.filter)?;
+                fan_out::choose(&group, Some(leaving.id())).map(|member| member.mailbox.is_attended())
+            };
+            if other_is_there() == Some(true)
+                && self.pass_on_once(&delivery, Some(leaving.id()), tally) == Some(Pushed::Accepted)
+            {
+                taken.extend(delivery.place.map(|place| place.ordinal));
+            }
+        }
+        // Both stand in one log in this order: no crash comes between them.
+        spool.acknowledge(destination, &taken);
+    }
+
+    fn fan_out(&self, publication: Arc<Publication>, route: &Route, to: Towards<'_>) -> Routed {
+        let tally = to.tally;
+        let (mut routed, orphans) = FanOut::new(publication, to).run(route, self.spool.as_ref());
         if !orphans.is_empty() {
             routed.matched += u32::try_from(orphans.len()).unwrap_or(u32::MAX);
             self.pass_on(orphans, None, tally);

@@ -25,8 +25,16 @@ impl Wakes {
         }
     }
 
-    pub(super) fn hold(&mut self) {
-        self.holding = true;
+    /// From now on nobody is woken. Returns what to give to [`Wakes::restore`].
+    pub(super) fn hold(&mut self) -> bool {
+        std::mem::replace(&mut self.holding, true)
+    }
+
+    /// Wakes as before a [`Wakes::hold`].
+    pub(super) fn restore(&mut self, held: bool) {
+        if !held {
+            self.release();
+        }
     }
 
     pub(super) fn release(&mut self) {

@@ -2,6 +2,7 @@
 //! connection while there is one, the registry between two connections. Its mailbox fills all the time.
 
 mod inbound;
+mod on_disk;
 mod outgoing;
 mod will;
 mod window;
@@ -11,15 +12,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use message::{ClientId, Now, QoS, TopicFilter, limits};
+use message::{ClientId, DestinationId, Now, QoS, TopicFilter, limits};
+use store::spool::{DestinationState, Ordinal, ReadError};
 
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
-use crate::mailbox::Mailbox;
-use crate::registry::Lease;
+use crate::mailbox::{Drained, Mailbox};
+use crate::promise::Promises;
+use crate::registry::{Lease, SessionChange};
 use crate::router::{Change, Router};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
 pub use inbound::InboundSlots;
+pub(crate) use on_disk::OnDisk;
 pub use outgoing::{Outgoing, Slot};
 pub use will::{Ending, SessionExpiry, Will};
 pub use window::UnknownSlot;
@@ -46,6 +50,8 @@ pub(crate) struct SessionState {
     inbound: InboundSlots,
     /// Taken from the mailbox, but not yet sent, as the window was full.
     staged: VecDeque<Delivery>,
+    /// Where it outlives the process, if it does.
+    pub(crate) on_disk: Option<OnDisk>,
 }
 
 /// Why a subscription was refused.
@@ -68,6 +74,9 @@ impl Session {
         mut state: SessionState,
     ) -> Self {
         state.window.start_connection();
+        if let Some(on_disk) = &mut state.on_disk {
+            on_disk.forget_fault();
+        }
         let tally = router.tally();
         Self { client_id, mailbox, router, lease, state, tally }
     }
@@ -103,9 +112,11 @@ impl Session {
     }
 
     /// Adds the subscriptions of one request, all visible in one step; one with the same filter is replaced.
-    /// Returns for each the quality of service granted. Retained messages that match are delivered next.
-    pub fn subscribe(&mut self, now: Now, requests: Vec<Subscription>) -> Vec<Result<QoS, SubscribeError>> {
+    /// Returns for each the quality of service granted, and the promises on which the answer to the client depends.
+    /// Retained messages that match are delivered next.
+    pub fn subscribe(&mut self, now: Now, requests: Vec<Subscription>) -> (Vec<Result<QoS, SubscribeError>>, Promises) {
         let mut accepted = Vec::new();
+        let mut new = Vec::new();
         let mut results = Vec::new();
         for Subscription { filter, options } in requests {
             let known = self.state.subscriptions.contains_key(&filter);
@@ -116,16 +127,19 @@ impl Session {
             let filter = filter.detach();
             self.state.subscriptions.insert(filter.clone(), options);
             accepted.push(Subscription { filter, options });
+            new.push(!known);
             results.push(Ok(options.qos));
         }
-        self.make_visible(now, &accepted);
-        results
+        if accepted.is_empty() {
+            return (results, Promises::default());
+        }
+        // Written down first: what comes in by them is for a session that is known to have them.
+        let promises = self.record(|client_id| SessionChange::Subscribed { client_id, subscriptions: &accepted });
+        self.make_visible(now, &accepted, &new);
+        (results, promises)
     }
 
-    fn make_visible(&self, now: Now, accepted: &[Subscription]) {
-        if accepted.is_empty() {
-            return;
-        }
+    fn make_visible(&self, now: Now, accepted: &[Subscription], new: &[bool]) {
         let changes = accepted.iter().map(|Subscription { filter, options }| Change::Subscribe {
             mailbox: &self.mailbox,
             filter,
@@ -133,6 +147,11 @@ impl Session {
         });
         if !accepted.iter().any(Subscription::may_want_retained) {
             self.router.apply(changes);
+            return;
+        }
+        if self.mailbox.destination().is_some() {
+            let wanted = accepted.iter().zip(new).filter(|(subscription, new)| subscription.wants_retained(!**new));
+            self.router.replay_and_apply(now, &self.mailbox, wanted.map(|(subscription, _)| subscription), changes);
             return;
         }
         let (existed, retained) = self.router.apply_and_look(changes);
@@ -143,19 +162,27 @@ impl Session {
         }
     }
 
-    /// Removes the subscriptions of one request, all in one step. Returns for each whether it was there. What a shared
-    /// subscription left here undelivered goes to its other members.
-    pub fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Vec<bool> {
+    fn record<'a>(&'a self, change: impl FnOnce(&'a ClientId) -> SessionChange<'a>) -> Promises {
+        self.lease.record(&self.mailbox, change(&self.client_id))
+    }
+
+    /// Removes the subscriptions of one request, all in one step. Returns for each whether it was there, and the
+    /// promises on which the answer to the client depends. What a shared subscription left here undelivered goes to its
+    /// other members.
+    pub fn unsubscribe(&mut self, filters: &[TopicFilter]) -> (Vec<bool>, Promises) {
         let subscriber = self.subscriber();
         let existed = self.router.apply(filters.iter().map(|filter| Change::Unsubscribe { subscriber, filter }));
         for filter in filters {
             if self.state.subscriptions.remove(filter).is_some() && filter.share_group().is_some() {
                 let mut left = self.state.take_shared(Some(filter));
                 left.extend(self.mailbox.take_shared(Some(filter)));
+                let placed: Vec<_> = left.iter().filter_map(|delivery| delivery.place).collect();
                 self.router.pass_on(left, Some(subscriber), &self.tally);
+                placed.into_iter().for_each(|place| self.state.acknowledge(Some(place.ordinal)));
             }
         }
-        existed
+        let promises = self.record(|client_id| SessionChange::Unsubscribed { client_id, filters });
+        (existed, promises)
     }
 
     /// The subscriptions, by filter.
@@ -177,20 +204,23 @@ impl Session {
         let end = out.len().saturating_add(messages_max);
         self.state.window.resend(in_flight_max, messages_max, out);
         let mut sent: (u64, u64) = (0, 0);
+        let mut placed = None;
         let mut more = true;
         while out.len() < end {
             if self.state.staged.is_empty() {
-                more = self.mailbox.drain(&mut self.state.staged, end - out.len());
+                more = self.state.stage(&self.mailbox, end - out.len());
             }
             let Some(delivery) = self.state.staged.pop_front() else { break };
             if delivery.publication.expiry_left_s(now.wall) == Some(0) {
                 self.tally.dropped(DropReason::Expired, 1);
+                self.state.acknowledge(delivery.place.map(|place| place.ordinal));
                 continue;
             }
             let payload_bytes = delivery.publication.payload.len() as u64;
             if delivery.qos == QoS::AtMostOnce {
                 out.push(Outgoing::Message { slot: None, delivery, duplicate: false });
-            } else if self.state.window.has_room(in_flight_max) {
+            } else if self.state.may_send(&delivery, in_flight_max, &self.mailbox) {
+                placed = delivery.place.map(|place| place.ordinal).or(placed);
                 out.push(self.state.window.send(delivery));
             } else {
                 self.state.staged.push_front(delivery);
@@ -203,6 +233,9 @@ impl Session {
             self.tally.sent(sent.0, sent.1);
             self.mailbox.set_in_flight(self.state.window.len());
         }
+        if let (Some(on_disk), Some(last)) = (&self.state.on_disk, placed) {
+            on_disk.note_sent(last.next());
+        }
         (more || !self.state.staged.is_empty()) && out.len() >= end
     }
 
@@ -210,15 +243,41 @@ impl Session {
     /// code of 0x80 or more), or it cannot be sent at all as the client takes no packet of that size: its slot is free
     /// again.
     pub fn handle_delivered(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
-        self.state.window.complete(slot)?;
+        let place = self.state.window.complete(slot)?;
+        self.state.acknowledge(place);
         self.mailbox.set_in_flight(self.state.window.len());
         Ok(())
     }
 
-    /// The client has a QoS 2 message (PUBREC): answer with PUBREL. The slot stays in use until
-    /// [`Session::handle_delivered`].
-    pub fn handle_received(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
-        self.state.window.receive(slot)
+    /// The client has a QoS 2 message (PUBREC): answer with PUBREL once the promises are settled. The slot stays in use
+    /// until [`Session::handle_delivered`].
+    pub fn handle_received(&mut self, slot: Slot) -> Result<Promises, UnknownSlot> {
+        let place = self.state.window.receive(slot)?;
+        let on_disk = self.state.on_disk.as_ref();
+        Ok(on_disk.zip(place).map_or_else(Promises::default, |(on_disk, place)| on_disk.mark_received(place)))
+    }
+
+    /// The client has let a QoS 2 message go that it published (PUBREL): answer with PUBCOMP once the promises are
+    /// settled.
+    pub fn handle_released(&mut self, slot: Slot) -> Promises {
+        self.state.on_disk.as_ref().map_or_else(Promises::default, |on_disk| on_disk.release(slot))
+    }
+
+    /// Tells the disk what was acknowledged: to be called when a batch of packets was read.
+    pub fn settle(&mut self) {
+        if let Some(on_disk) = &mut self.state.on_disk {
+            on_disk.tell();
+        }
+    }
+
+    /// Why the session's messages cannot be read from the disk, if so: the connection should end.
+    pub fn fault(&self) -> Option<&ReadError> {
+        self.state.on_disk.as_ref().and_then(OnDisk::fault)
+    }
+
+    /// Where this session lies on disk, if it does.
+    pub fn destination(&self) -> Option<DestinationId> {
+        self.mailbox.destination()
     }
 
     /// Deliveries that wait for an acknowledgement.
@@ -238,6 +297,51 @@ impl Session {
 }
 
 impl SessionState {
+    /// Of a session whose messages lie on disk, as far as it was found there.
+    pub(crate) fn on_disk(on_disk: OnDisk, found: &DestinationState) -> Self {
+        let mut state = Self { on_disk: Some(on_disk), ..Self::default() };
+        state.window.restore_received(&found.received);
+        state.inbound.replace(found.inbound.iter().filter_map(|id| Slot::new(*id)));
+        state
+    }
+
+    /// Takes messages to be sent next. Returns whether more wait.
+    fn stage(&mut self, mailbox: &Mailbox, messages_max: usize) -> bool {
+        let from = match mailbox.drain(&mut self.staged, messages_max) {
+            Drained::All => return false,
+            Drained::More => return true,
+            Drained::OnDisk(_) if !self.staged.is_empty() => return true,
+            Drained::OnDisk(from) => from,
+        };
+        let Some(on_disk) = &mut self.on_disk else { return false };
+        on_disk.read(mailbox, from, &self.window, messages_max, &mut self.staged)
+    }
+
+    fn may_send(&self, delivery: &Delivery, in_flight_max: usize, mailbox: &Mailbox) -> bool {
+        self.window.has_room_for(delivery, in_flight_max)
+            && self.on_disk.as_ref().is_none_or(|on_disk| on_disk.may_send(delivery, || mailbox.waker()))
+    }
+
+    fn acknowledge(&mut self, place: Option<Ordinal>) {
+        if let (Some(on_disk), Some(place)) = (&mut self.on_disk, place) {
+            on_disk.acknowledge(place);
+        }
+    }
+
+    /// The session is left alone: what lies on disk is left there. Returns what others may take of it, as it came by
+    /// shared subscriptions.
+    pub(crate) fn leave_to_disk(&mut self, mailbox: &Mailbox) -> Vec<Delivery> {
+        let Some(on_disk) = &mut self.on_disk else { return Vec::new() };
+        on_disk.tell();
+        let (placed, staged): (Vec<_>, Vec<_>) = self.staged.drain(..).partition(|delivery| delivery.place.is_some());
+        self.staged = VecDeque::from(staged);
+        let first = placed.first().and_then(|delivery| delivery.place).map(|place| place.ordinal);
+        let mut left = placed;
+        left.extend(mailbox.leave_to_disk(first));
+        left.retain(|delivery| delivery.may_pass_on(None));
+        left
+    }
+
     /// What may still be delivered by someone else, in order, when the session ends.
     pub(crate) fn abandon(&mut self) -> Vec<Delivery> {
         let mut left = self.window.abandon();

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use store::spool::Ordinal;
+
 use crate::delivery::Delivery;
 use crate::session::outgoing::{Outgoing, Slot};
 
@@ -15,12 +17,16 @@ pub(super) struct Window {
     occupied: usize,
     /// Entries of earlier connections that this one has not sent again yet.
     unsent: usize,
+    /// No place on disk above this one was ever under way.
+    highest: Option<Ordinal>,
 }
 
 #[derive(Debug)]
 struct InFlight {
     slot: Slot,
     number: u64,
+    /// Its place on disk.
+    ordinal: Option<Ordinal>,
     state: State,
     /// Sent on this connection.
     on_wire: bool,
@@ -53,15 +59,49 @@ impl Window {
         self.unsent == 0 && self.occupied < in_flight_max && self.entries.len() < usize::from(u16::MAX)
     }
 
+    /// Whether this message's slot is free too: one that lies on disk has the same slot whenever it is sent, so that a
+    /// client knows it again after the node was killed.
+    pub(super) fn has_room_for(&self, delivery: &Delivery, in_flight_max: usize) -> bool {
+        let lapped = delivery.place.zip(self.entries.front()).is_some_and(|(place, oldest)| {
+            oldest.ordinal.is_some_and(|oldest| place.ordinal.0.saturating_sub(oldest.0) >= SLOTS)
+        });
+        self.has_room(in_flight_max) && !lapped
+    }
+
+    /// Whether this place on disk is under way.
+    pub(super) fn holds(&self, ordinal: Ordinal) -> bool {
+        Some(ordinal) <= self.highest && self.entries.iter().any(|entry| entry.ordinal == Some(ordinal))
+    }
+
+    /// Takes up again, after a restart, what the client has and was not seen to let go.
+    pub(super) fn restore_received(&mut self, ordinals: &[Ordinal]) {
+        for ordinal in ordinals {
+            let (slot, state) = (slot_of(*ordinal), State::Received);
+            self.entries.push_back(InFlight {
+                slot,
+                number: 0,
+                ordinal: Some(*ordinal),
+                state,
+                on_wire: false,
+                occupies: false,
+            });
+            self.unsent += 1;
+            self.highest = self.highest.max(Some(*ordinal));
+        }
+    }
+
     /// Gives a message a slot. The caller has asked [`Window::has_room`].
     pub(super) fn send(&mut self, delivery: Delivery) -> Outgoing {
-        let slot = self.free_slot();
+        let place = delivery.place;
+        let slot = place.map_or_else(|| self.free_slot(), |place| slot_of(place.ordinal));
         let number = self.next;
         self.next += 1;
         self.occupied += 1;
         let state = State::Sent(delivery.clone());
-        self.entries.push_back(InFlight { slot, number, state, on_wire: true, occupies: true });
-        Outgoing::Message { slot: Some(slot), delivery, duplicate: false }
+        let ordinal = place.map(|place| place.ordinal);
+        self.highest = self.highest.max(ordinal);
+        self.entries.push_back(InFlight { slot, number, ordinal, state, on_wire: true, occupies: true });
+        Outgoing::Message { slot: Some(slot), delivery, duplicate: place.is_some_and(|place| place.was_sent) }
     }
 
     /// The connection is a new one: whatever is under way has to be sent again.
@@ -105,23 +145,22 @@ impl Window {
         }
     }
 
-    /// The delivery is complete (PUBACK, PUBCOMP) or the client refused it.
-    pub(super) fn complete(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
+    /// The delivery is complete (PUBACK, PUBCOMP) or the client refused it. Returns its place on disk.
+    pub(super) fn complete(&mut self, slot: Slot) -> Result<Option<Ordinal>, UnknownSlot> {
         let index = self.position(slot)?;
-        if let Some(entry) = self.entries.remove(index) {
-            self.occupied -= usize::from(entry.occupies);
-            self.unsent -= usize::from(!entry.on_wire);
-        }
-        Ok(())
+        let entry = self.entries.remove(index).ok_or(UnknownSlot { slot })?;
+        self.occupied -= usize::from(entry.occupies);
+        self.unsent -= usize::from(!entry.on_wire);
+        Ok(entry.ordinal)
     }
 
-    /// The client has the message (PUBREC): it is never sent again. Saying so twice is harmless.
-    pub(super) fn receive(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
+    /// The client has the message (PUBREC): it is never sent again. Saying so twice is harmless. Returns its place on
+    /// disk.
+    pub(super) fn receive(&mut self, slot: Slot) -> Result<Option<Ordinal>, UnknownSlot> {
         let index = self.position(slot)?;
-        if let Some(entry) = self.entries.get_mut(index) {
-            entry.state = State::Received;
-        }
-        Ok(())
+        let entry = self.entries.get_mut(index).ok_or(UnknownSlot { slot })?;
+        entry.state = State::Received;
+        Ok(entry.ordinal)
     }
 
     /// Ends all: returns the messages whose delivery may still be done by someone else, which those of QoS 2 may not.
@@ -139,6 +178,7 @@ impl Window {
         self.entries.iter().position(|entry| entry.slot == slot).ok_or(UnknownSlot { slot })
     }
 
+    /// The slot of messages that are only in memory.
     fn free_slot(&mut self) -> Slot {
         loop {
             let slot = Slot::MIN.saturating_add(u16::try_from(self.next % SLOTS).unwrap_or(0));
@@ -150,6 +190,11 @@ impl Window {
             self.next += 1;
         }
     }
+}
+
+/// The slot of a message on disk follows from its place.
+fn slot_of(ordinal: Ordinal) -> Slot {
+    Slot::MIN.saturating_add(u16::try_from(ordinal.0 % SLOTS).unwrap_or(0))
 }
 
 #[cfg(test)]

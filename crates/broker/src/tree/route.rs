@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use message::QoS;
+use message::{DestinationId, QoS};
 
 use super::Binding;
 use super::node::{Members, Subscribers};
@@ -17,6 +17,8 @@ pub(crate) struct Route {
     /// One per subscriber, however many of its subscriptions match.
     pub(crate) targets: Vec<Target>,
     pub(crate) groups: Vec<Group>,
+    /// Some of them have messages of QoS 1 and 2 on disk.
+    pub(crate) reaches_disk: bool,
 }
 
 /// One subscriber, with its overlapping subscriptions merged.
@@ -55,11 +57,11 @@ pub(crate) struct Group {
 impl Route {
     /// The route of a topic that nobody subscribed to.
     pub(crate) const fn nowhere() -> Self {
-        Self { targets: Vec::new(), groups: Vec::new() }
+        Self { targets: Vec::new(), groups: Vec::new(), reaches_disk: false }
     }
 
     pub(super) fn of(found: &[&Subscribers]) -> Self {
-        let mut route = Self { targets: Vec::with_capacity(found.len()), groups: Vec::new() };
+        let mut route = Self { targets: Vec::with_capacity(found.len()), ..Self::nowhere() };
         for subscribers in found {
             subscribers.direct.for_each(&mut |_, binding| route.targets.push(Target::of(binding)));
             subscribers.groups.for_each(&mut |_, members| route.groups.push(Group::of(members)));
@@ -68,6 +70,8 @@ impl Route {
         if found.len() > 1 {
             route.merge();
         }
+        let members = route.groups.iter().flat_map(|group| &group.members);
+        route.reaches_disk = route.targets.iter().chain(members).any(|target| target.mailbox.destination().is_some());
         route
     }
 
@@ -102,6 +106,11 @@ impl Group {
 }
 
 impl Target {
+    /// Where a message of this quality lies on disk for this subscriber.
+    pub(crate) fn destination(&self, published: QoS) -> Option<DestinationId> {
+        self.mailbox.destination().filter(|_| published.min(self.grant.qos) > QoS::AtMostOnce)
+    }
+
     fn of(binding: &Binding) -> Self {
         Self {
             mailbox: Arc::clone(&binding.mailbox),

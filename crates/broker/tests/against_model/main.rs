@@ -133,7 +133,7 @@ impl Pair {
             Step::Unsubscribe(client, filters) => {
                 if let Some(session) = &mut self.held[client] {
                     let parsed: Vec<_> = filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect();
-                    assert_eq!(session.unsubscribe(&parsed), self.model.unsubscribe(client, &filters));
+                    assert_eq!(session.unsubscribe(&parsed).0, self.model.unsubscribe(client, &filters));
                 }
             }
             Step::Publish { origin, topic, qos, retain, empty, expiry_s } => {
@@ -176,7 +176,7 @@ impl Pair {
             assert!(claim.poll_connected(Waker::noop()).is_pending());
             self.sessions.leave(self.now(), old, Ending::Lost);
         }
-        let Poll::Ready(Ok(Connected { session, present })) = claim.poll_connected(Waker::noop()) else {
+        let Poll::Ready(Ok(Connected { session, present, .. })) = claim.poll_connected(Waker::noop()) else {
             panic!("client {client} did not get its session")
         };
         assert_eq!(present, self.model.connect(client, connect, self.now_s));
@@ -195,7 +195,7 @@ impl Pair {
                 ..SubscribeOptions::default()
             },
         });
-        assert!(session.subscribe(now, requests.collect()).iter().all(Result::is_ok));
+        assert!(session.subscribe(now, requests.collect()).0.iter().all(Result::is_ok));
         self.model.subscribe(client, subscriptions, self.now_s);
     }
 
@@ -234,7 +234,7 @@ impl Pair {
         let Some(session) = &mut self.held[client] else { return };
         let Some((slot, received)) = self.model.acknowledge(client, which) else { return };
         let slot = slot.try_into().unwrap();
-        let outcome = if received { session.handle_received(slot) } else { session.handle_delivered(slot) };
+        let outcome = if received { session.handle_received(slot).map(drop) } else { session.handle_delivered(slot) };
         assert_eq!(outcome, Ok(()));
         assert_eq!(session.in_flight(), self.model.in_flight(client));
     }

@@ -55,7 +55,17 @@ pub struct ConnectRequest {
 /// Stands for one QoS 1 or 2 message that waits for its answer.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the client waits for the acknowledgement"]
-pub struct PublishTicket(pub(super) u64);
+pub struct PublishTicket {
+    pub(super) number: u64,
+    pub(super) packet_id: NonZeroU16,
+}
+
+impl PublishTicket {
+    /// By which a QoS 2 message is known if it is sent again, also after a crash.
+    pub fn packet_id(&self) -> NonZeroU16 {
+        self.packet_id
+    }
+}
 
 /// Asks for subscriptions. Filters that are no topic filters are refused already and are not listed.
 #[derive(Debug)]

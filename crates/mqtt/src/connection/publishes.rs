@@ -91,7 +91,7 @@ impl Publishes {
     }
 
     fn push(&mut self, packet_id: NonZeroU16, answer: Answer) -> PublishTicket {
-        let ticket = PublishTicket(self.first_ticket + self.pending.len() as u64);
+        let ticket = PublishTicket { number: self.first_ticket + self.pending.len() as u64, packet_id };
         let pending = Pending { packet_id, answer };
         if pending.is_exactly_once() {
             *self.unanswered.entry(packet_id).or_default() += 1;
@@ -201,8 +201,7 @@ impl Connection {
     /// Answers a QoS 1 or 2 message: it is safe, or it is refused. 3.1.1 cannot be told of a refusal: there the
     /// connection ends instead (its section 3.3.5).
     pub fn handle_published(&mut self, ticket: PublishTicket, reason: ReasonCode) {
-        let PublishTicket(number) = ticket;
-        self.publishes.answer(number, reason);
+        self.publishes.answer(ticket.number, reason);
         self.send_answered();
     }
 

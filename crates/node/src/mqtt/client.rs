@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use broker::{Claim, Ending, Outgoing, Principal, RouteCache, Routed, Session, SessionExpiry};
+use broker::{Claim, Ending, Outgoing, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
 use message::{Moment, Now};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::Mqtt;
+use super::awaited::Then;
 
 /// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
 /// any more, and its session must not wait for it.
@@ -35,6 +36,8 @@ pub struct Client {
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
     /// One of them went into a mailbox that is full: until that has drained, nothing more is read.
     pub(super) is_pressed: bool,
+    /// What the client is told when it is on disk, in the order in which it is told.
+    pub(super) awaited: VecDeque<(Promises, Then)>,
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
@@ -56,6 +59,7 @@ impl Client {
             routes: mqtt.router.route_cache(),
             unsettled: VecDeque::new(),
             is_pressed: false,
+            awaited: VecDeque::new(),
             outgoing: Vec::new(),
             takes_no_more: false,
             thread: 0,
@@ -95,7 +99,9 @@ impl Client {
     pub fn poll(&mut self, now: Now, waker: &Waker) {
         self.poll_claim(now, waker);
         self.poll_unsettled(waker);
+        self.poll_awaited(now, waker);
         self.handle_events(now);
+        self.settle_session(now);
         if self.session.as_ref().is_some_and(Session::is_taken_over) {
             self.connection.handle_close(ReasonCode::SessionTakenOver);
             self.handle_events(now);
@@ -186,19 +192,35 @@ impl Client {
                     let _ = self.session.as_mut().map(|session| session.handle_delivered(slot));
                 }
                 Event::Received { slot } => {
-                    let _ = self.session.as_mut().map(|session| session.handle_received(slot));
-                    self.connection.handle_release(slot);
+                    let noted = self.session.as_mut().and_then(|session| session.handle_received(slot).ok());
+                    self.once_settled(now, noted.unwrap_or_default(), Then::Release(slot));
                 }
-                Event::Released { packet_id } => self.connection.handle_released(packet_id),
+                Event::Released { packet_id } => {
+                    let noted = self.session.as_mut().map(|session| session.handle_released(packet_id));
+                    self.once_settled(now, noted.unwrap_or_default(), Then::Released(packet_id));
+                }
                 Event::Connect(request) => self.handle_connect(now, *request),
                 Event::Subscribe(request) => self.handle_subscribe(now, request),
-                Event::Unsubscribe(request) => self.handle_unsubscribe(request),
+                Event::Unsubscribe(request) => self.handle_unsubscribe(now, request),
                 Event::Closed(closed) => {
                     self.complain(now, &closed);
                     self.closed = Some(closed);
                     self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
                 }
             }
+        }
+    }
+
+    /// Tells the disk what the client has acknowledged, and ends the connection if the disk cannot be read.
+    fn settle_session(&mut self, now: Now) {
+        let Some(session) = &mut self.session else { return };
+        session.settle();
+        if let Some(fault) = session.fault()
+            && self.closed.is_none()
+        {
+            let client = session.client_id().as_str();
+            tracing::error!(client, "the messages of a session cannot be read, its client is disconnected: {fault}");
+            self.close(now, ReasonCode::ImplementationSpecificError);
         }
     }
 

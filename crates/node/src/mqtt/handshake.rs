@@ -8,6 +8,7 @@ use broker::{Connect, Principal, SessionExpiry, Will};
 use message::{ClientId, Now, Publication};
 use mqtt::{Accept, ConnectRequest, ReasonCode, Version};
 
+use super::awaited::Then;
 use super::client::Client;
 use super::{AssignedIds, Mqtt};
 
@@ -63,7 +64,7 @@ impl Client {
             ..Accept::new_session(client_id)
         };
         self.session = Some(session);
-        self.connection.handle_accepted(now, accept);
+        self.once_settled(now, connected.promises, Then::Accept(Box::new(accept)));
     }
 }
 

@@ -2,6 +2,7 @@
 //! `listener` accepts connections; `web_socket` carries packets for those who cannot speak TCP; `timers` lets wills and
 //! sessions end in time.
 
+mod awaited;
 mod client;
 mod deliveries;
 mod drive;

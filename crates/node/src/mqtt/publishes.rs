@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use broker::{Broken, Routed};
-use message::{Now, Publication};
+use broker::{Origin, Routed};
+use message::{Now, Publication, QoS};
 use mqtt::{PublishTicket, ReasonCode, Version};
 
+use super::awaited::reason_of;
 use super::client::Client;
 
 impl Client {
@@ -16,8 +17,8 @@ impl Client {
         if let Err(denied) = self.mqtt.access.may_publish(&self.principal, &publication.topic) {
             return self.refuse_publish(now, &denied, ticket);
         }
-        let origin = self.session.as_ref().map(broker::Session::subscriber);
-        let routed = self.mqtt.router.publish(publication, origin, &mut self.routes);
+        let origin = self.origin(&publication, ticket.as_ref());
+        let routed = self.mqtt.router.publish_from(publication, origin, &mut self.routes);
         // Nobody is told of a QoS 0 message: it is waited for only where it fills a mailbox.
         let pressed = !routed.is_released();
         let waits = pressed || ticket.is_some() && (!routed.is_settled() || !self.unsettled.is_empty());
@@ -26,6 +27,15 @@ impl Client {
             self.unsettled.push_back((routed, ticket));
         } else if let Some(ticket) = ticket {
             self.connection.handle_published(ticket, reason(&routed));
+        }
+    }
+
+    fn origin(&self, publication: &Publication, ticket: Option<&PublishTicket>) -> Origin {
+        let Some(session) = &self.session else { return Origin::default() };
+        let ticket = ticket.filter(|_| publication.qos == QoS::ExactlyOnce);
+        Origin {
+            subscriber: Some(session.subscriber()),
+            exactly_once: session.destination().zip(ticket.map(PublishTicket::packet_id)),
         }
     }
 
@@ -45,8 +55,7 @@ impl Client {
 /// What the acknowledgement of a routed message says.
 pub(super) fn reason(routed: &Routed) -> ReasonCode {
     match routed.broken() {
-        Some(Broken::NoRoom) => ReasonCode::QuotaExceeded,
-        Some(Broken::Failed) => ReasonCode::ImplementationSpecificError,
+        Some(broken) => reason_of(broken),
         None if routed.matched() == 0 => ReasonCode::NoMatchingSubscribers,
         None => ReasonCode::Success,
     }

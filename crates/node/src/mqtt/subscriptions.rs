@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
-use broker::{RetainHandling, SubscribeOptions, Subscription};
+use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
 use message::Now;
 use mqtt::packet::RetainHandling as Asked;
 use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
+use super::awaited::Then;
 use super::client::Client;
 
 impl Client {
@@ -35,9 +36,9 @@ impl Client {
             subscriptions.push(Subscription { filter: asked.filter, options });
             answers.push(None);
         }
-        let granted = match &mut self.session {
+        let (granted, promises) = match &mut self.session {
             Some(session) => session.subscribe(now, subscriptions),
-            None => Vec::new(),
+            None => Default::default(),
         };
         let mut granted = granted.into_iter().map(|result| match result {
             Ok(qos) => qos.into(),
@@ -47,18 +48,18 @@ impl Client {
             .into_iter()
             .map(|answer| answer.or_else(|| granted.next()).unwrap_or(ReasonCode::UnspecifiedError))
             .collect();
-        self.connection.handle_subscribed(request.ticket, &answers);
+        self.once_settled(now, promises, Then::Subscribed(request.ticket, answers));
     }
 
-    pub(super) fn handle_unsubscribe(&mut self, request: UnsubscribeRequest) {
-        let existed = match &mut self.session {
+    pub(super) fn handle_unsubscribe(&mut self, now: Now, request: UnsubscribeRequest) {
+        let (existed, promises) = match &mut self.session {
             Some(session) => session.unsubscribe(&request.filters),
-            None => vec![false; request.filters.len()],
+            None => (vec![false; request.filters.len()], Promises::default()),
         };
         let answers: Vec<ReasonCode> = existed
             .into_iter()
             .map(|existed| if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted })
             .collect();
-        self.connection.handle_unsubscribed(request.ticket, &answers);
+        self.once_settled(now, promises, Then::Unsubscribed(request.ticket, answers));
     }
 }

@@ -33,7 +33,7 @@ pub enum AppendError {
 impl Spool {
     /// Takes a message for all these destinations. `placed` is called for each of them, in their order and under the spool's
     /// lock, so that whoever keeps the messages in memory too sees them in the order of their ordinals: it must be short
-    /// and must not call the spool.
+    /// and must not call the spool. It gets the point that is the answer too.
     ///
     /// `origin` is the durable session of a QoS 2 publisher and its packet id, which counts as taken until it is released.
     /// The point that is the answer is reached when the message is as safe as the most careful of its destinations asks.
@@ -43,7 +43,7 @@ impl Spool {
         publication: &Publication,
         origin: Option<(DestinationId, NonZeroU16)>,
         to: &[Placement],
-        mut placed: impl FnMut(usize, Placed),
+        mut placed: impl FnMut(usize, Placed, CommitPoint),
     ) -> Result<CommitPoint, AppendError> {
         let bytes = record_bytes_most(publication, to);
         if bytes > limits::LOG_RECORD_BYTES_MAX {
@@ -70,7 +70,7 @@ impl Spool {
         results.clear();
         let point = state.append(now, publication, origin, to, bytes, &mut results);
         for (index, result) in results.iter().enumerate() {
-            placed(index, *result);
+            placed(index, *result, point);
         }
         state.results = results;
         self.log.unlock(state);
@@ -116,7 +116,11 @@ impl State {
         let mut durability = Durability::Memory;
         for placement in to {
             let id = placement.destination;
-            let destination = destinations.entry(id).or_default();
+            // One that has just been removed takes nothing any more.
+            let Some(destination) = destinations.get_mut(&id) else {
+                results.push(Placed::Unknown);
+                continue;
+            };
             let result = destination.make_room(publication, size, |settled, ordinal, reason| {
                 if let Settled::In { segment } = settled {
                     count_out(segments, emptied, segment, 1);
@@ -139,8 +143,9 @@ impl State {
             results.push(Placed::At(Ordinal(ordinal)));
             count += 1;
         }
-        if let Some((publisher, packet)) = origin.filter(|_| results.is_empty() || results.iter().any(is_taken)) {
-            let publisher = destinations.entry(publisher).or_default();
+        if let Some((publisher, packet)) = origin.filter(|_| results.is_empty() || results.iter().any(is_taken))
+            && let Some(publisher) = destinations.get_mut(&publisher)
+        {
             publisher.inbound.insert(packet);
             durability = durability.max(publisher.options.durability);
         }
@@ -180,7 +185,7 @@ impl State {
 
 /// Whether the publisher has reason to think that its message was taken.
 fn is_taken(result: &Placed) -> bool {
-    !matches!(result, Placed::Refused)
+    !matches!(result, Placed::Refused | Placed::Unknown)
 }
 
 impl Destination {

@@ -68,6 +68,11 @@ impl Spool {
         Ok(())
     }
 
+    /// All destinations that are known, in no particular order: those that nobody adds any more are to be removed.
+    pub fn destinations(&self) -> Vec<DestinationId> {
+        self.log.lock().destinations.keys().copied().collect()
+    }
+
     /// Whether this point is reached: one look at a number.
     pub fn committed(&self, point: CommitPoint) -> bool {
         self.log.marks.reached(point)

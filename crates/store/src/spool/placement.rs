@@ -36,6 +36,8 @@ pub enum Placed {
     DroppedNewest,
     /// The destination is full and takes no more: the publisher is to know.
     Refused,
+    /// There is no such destination, or not any more.
+    Unknown,
 }
 
 /// A message as it waits for its destination.

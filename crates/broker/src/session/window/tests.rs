@@ -16,6 +16,7 @@ fn delivery(qos: QoS, number: u64) -> Delivery {
         retain: false,
         identifiers: SubscriptionIds::default(),
         share: None,
+        place: None,
         weight_bytes: 0,
         publication: Arc::new(publication),
     }

@@ -11,6 +11,22 @@ fn at(ordinal: u64) -> Placed {
 }
 
 #[test]
+fn a_destination_that_nobody_added_takes_nothing() {
+    let bench = Bench::new();
+    bench.add(1, DestinationOptions::default());
+    let mut results = Vec::new();
+    let to = [placement(1), placement(2)];
+    let now = Timestamp::from_millis(1);
+    bench.spool.append(now, &publication("x"), None, &to, |_, placed, _| results.push(placed)).unwrap();
+    assert_eq!(results, [at(0), Placed::Unknown]);
+    bench.spool.remove(DestinationId::new(1));
+    results.clear();
+    bench.spool.append(now, &publication("y"), None, &to, |_, placed, _| results.push(placed)).unwrap();
+    assert_eq!(results, [Placed::Unknown; 2]);
+    assert!(bench.spool.destinations().is_empty());
+}
+
+#[test]
 fn a_message_is_stored_once_and_waits_for_each_destination() {
     let bench = Bench::new();
     assert_eq!(bench.append("a", &[1, 2]).unwrap().1, [at(0), at(0)]);
@@ -28,7 +44,9 @@ fn all_that_a_subscriber_sees_is_kept() {
     let bench = Bench::new();
     let wanted = Placement { qos: QoS::ExactlyOnce, retain: true, identifiers: vec![7, 268_435_455], ..placement(3) };
     let now = Timestamp::from_millis(5000);
-    let point = bench.spool.append(now, &publication("x"), None, &[placement(1), wanted.clone()], |_, _| {}).unwrap();
+    bench.add(3, DestinationOptions::default());
+    let point =
+        bench.spool.append(now, &publication("x"), None, &[placement(1), wanted.clone()], |_, _, _| {}).unwrap();
     for step in ["in memory", "on the disk"] {
         let found = bench.read_all(3).remove(0);
         assert_eq!(found.publication, publication("x"), "{step}");

@@ -61,7 +61,11 @@ impl Bench {
         let mut results = Vec::new();
         let origin = origin.map(|(id, packet)| (DestinationId::new(id), NonZeroU16::new(packet).unwrap()));
         let to: Vec<Placement> = to.iter().map(|id| placement(*id)).collect();
-        let point = self.spool.append(now, &publication(payload), origin, &to, |index, placed| {
+        let named = to.iter().map(|placement| placement.destination).chain(origin.map(|(id, _)| id));
+        for new in named.filter(|id| self.spool.state(*id).is_none()) {
+            self.add(new.get(), DestinationOptions::default());
+        }
+        let point = self.spool.append(now, &publication(payload), origin, &to, |index, placed, _| {
             assert_eq!(index, results.len());
             results.push(placed);
         })?;

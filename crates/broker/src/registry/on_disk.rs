@@ -1,0 +1,125 @@
+//! Sessions that outlive the process: how they get their place on disk, and how they come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::{ClientId, DestinationId, Now};
+use store::spool::{DestinationOptions, DestinationState, Spool};
+
+use super::journal::{RestoredSession, SessionChange, SessionJournal};
+use super::slot::{Parked, Slot};
+use super::{Connect, Sessions};
+use crate::mailbox::{Mailbox, MailboxOptions};
+use crate::promise::{Broken, Promises};
+use crate::router::Change;
+use crate::session::{OnDisk, SessionExpiry, SessionState};
+
+/// What sessions that outlive the process need.
+#[derive(Debug, Clone)]
+pub struct SessionStore {
+    pub spool: Spool,
+    pub journal: Arc<dyn SessionJournal>,
+    /// What may wait for one session, and how safe it is.
+    pub options: DestinationOptions,
+}
+
+impl Sessions {
+    /// A mailbox and a state for a new session: on disk if it shall outlive its connection and the node has a disk.
+    pub(super) fn new_session(&self, connect: &Connect, promises: &mut Promises) -> (Arc<Mailbox>, SessionState) {
+        let wanted = self.store.as_ref().filter(|_| connect.expiry != SessionExpiry::AtDisconnect);
+        match wanted.map(|store| (store, store.new_destination())) {
+            Some((store, Ok(destination))) => {
+                let (mailbox, state) = self.on_disk(store, destination, connect.mailbox, &DestinationState::default());
+                (mailbox, state)
+            }
+            Some((_, Err(broken))) => {
+                promises.break_with(broken);
+                (self.router.mailbox(connect.mailbox), SessionState::default())
+            }
+            None => (self.router.mailbox(connect.mailbox), SessionState::default()),
+        }
+    }
+
+    fn on_disk(
+        &self,
+        store: &SessionStore,
+        destination: DestinationId,
+        options: MailboxOptions,
+        found: &DestinationState,
+    ) -> (Arc<Mailbox>, SessionState) {
+        let mailbox = self.router.mailbox_on_disk(options, destination, found.low, found.next);
+        (mailbox, SessionState::on_disk(OnDisk::new(store.spool.clone(), destination), found))
+    }
+
+    /// Tells the journal of a session that a client has now.
+    pub(super) fn record_opened(
+        &self,
+        now: Now,
+        client_id: &ClientId,
+        mailbox: &Mailbox,
+        state: &SessionState,
+    ) -> Promises {
+        let Some(destination) = mailbox.destination() else { return Promises::default() };
+        let (expiry, will) = (state.expiry, state.will.as_deref());
+        self.record(mailbox, SessionChange::Opened { client_id, destination, expiry, will, at: now.wall })
+    }
+
+    /// Tells the journal; nothing for sessions that are only in memory.
+    pub(crate) fn record(&self, mailbox: &Mailbox, change: SessionChange<'_>) -> Promises {
+        let mut promises = Promises::default();
+        if let Some(store) = self.store.as_ref().filter(|_| mailbox.destination().is_some()) {
+            promises.add(store.journal.record(change));
+        }
+        promises
+    }
+
+    /// Forgets what lies on disk for a session that is over.
+    pub(super) fn remove_from_disk(&self, mailbox: &Mailbox) {
+        if let (Some(store), Some(destination)) = (&self.store, mailbox.destination()) {
+            store.spool.remove(destination);
+        }
+    }
+
+    /// Takes sessions up again that an earlier process left, before anyone connects.
+    pub fn restore(self: &Arc<Self>, now: Now, mailbox: MailboxOptions, sessions: Vec<RestoredSession>) {
+        let Some(store) = &self.store else { return };
+        for session in sessions {
+            self.restore_one(now, store, mailbox, session);
+        }
+        // Those whose time was up while the node was down end now.
+        self.handle_timeout(now);
+    }
+
+    fn restore_one(&self, now: Now, store: &SessionStore, options: MailboxOptions, session: RestoredSession) {
+        let RestoredSession { client_id, destination, expiry, will, absent_since, subscriptions } = session;
+        // It fails only where something has to be read, which no policy of sessions asks for.
+        let _ = store.spool.add(destination, store.options);
+        let found = store.spool.state(destination).unwrap_or_default();
+        let (mailbox, mut state) = self.on_disk(store, destination, options, &found);
+        mailbox.set_attended(false);
+        state.expiry = expiry;
+        self.router.apply(subscriptions.iter().map(|subscription| Change::Subscribe {
+            mailbox: &mailbox,
+            filter: &subscription.filter,
+            options: subscription.options,
+        }));
+        state.subscriptions = subscriptions.into_iter().map(|one| (one.filter, one.options)).collect();
+        // One that was there when the process ended has lost its connection then; nobody knows when that was.
+        let away = absent_since.map_or(Duration::ZERO, |since| now.wall - since);
+        let due = |span: Duration| now.moment + span.saturating_sub(away);
+        let expires_at = expiry.span().map(due);
+        let will = will.map(|will| (due(will.delay.min(expiry.span().unwrap_or(will.delay))), Box::new(will)));
+        let parked = Parked { mailbox, state, will, expires_at };
+        let mut book = self.book.lock();
+        book.timers.extend(parked.timers(&client_id));
+        book.slots.insert(client_id, Slot::Parked(parked));
+    }
+}
+
+impl SessionStore {
+    fn new_destination(&self) -> Result<DestinationId, Broken> {
+        let destination = self.journal.new_destination()?;
+        self.spool.add(destination, self.options).map_err(|_| Broken::Failed)?;
+        Ok(destination)
+    }
+}

@@ -1,0 +1,132 @@
+//! The part of a session that outlives the process: what comes with QoS 1 and 2 lies on disk until it is acknowledged,
+//! and so does how far its QoS 2 handshakes are.
+
+use std::collections::VecDeque;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
+use std::task::Waker;
+
+use message::{DestinationId, QoS, limits};
+use store::spool::{Ordinal, ReadError, Spool, Spooled};
+
+use super::window::Window;
+use crate::delivery::{Delivery, Place};
+use crate::mailbox::Mailbox;
+use crate::promise::Promises;
+use crate::subscription::SubscriptionIds;
+
+/// A session's place on disk.
+#[derive(Debug)]
+pub(crate) struct OnDisk {
+    pub(crate) spool: Spool,
+    pub(crate) destination: DestinationId,
+    /// Acknowledged since the disk was told.
+    acknowledged: Vec<Ordinal>,
+    /// Read and not yet made deliveries of; empty between two calls.
+    read: Vec<Spooled>,
+    fault: Option<ReadError>,
+}
+
+impl OnDisk {
+    pub(crate) fn new(spool: Spool, destination: DestinationId) -> Self {
+        Self { spool, destination, acknowledged: Vec::new(), read: Vec::new(), fault: None }
+    }
+
+    /// A message needs no place any more. The disk is told of many at once.
+    pub(super) fn acknowledge(&mut self, ordinal: Ordinal) {
+        self.acknowledged.push(ordinal);
+        if self.acknowledged.len() >= limits::SESSION_ACKNOWLEDGEMENTS_HELD_MAX {
+            self.tell();
+        }
+    }
+
+    /// Tells the disk what was acknowledged.
+    pub(super) fn tell(&mut self) {
+        if !self.acknowledged.is_empty() {
+            self.spool.acknowledge(self.destination, &self.acknowledged);
+            self.acknowledged.clear();
+        }
+    }
+
+    /// The promise that a PUBREC is noted.
+    pub(super) fn mark_received(&self, ordinal: Ordinal) -> Promises {
+        Promises::commit(&self.spool, self.spool.mark_received(self.destination, ordinal))
+    }
+
+    /// The promise that the identifier of a message from this client is free again.
+    pub(super) fn release(&self, packet_id: NonZeroU16) -> Promises {
+        Promises::commit(&self.spool, self.spool.release(self.destination, packet_id))
+    }
+
+    /// Whether this message may be sent: one of QoS 2 not before it is safe, as it would come a second time after a
+    /// crash. If not, `waker` is called when it may.
+    pub(super) fn may_send(&self, delivery: &Delivery, waker: impl FnOnce() -> Option<Waker>) -> bool {
+        let Some(place) = delivery.place.filter(|_| delivery.qos == QoS::ExactlyOnce) else { return true };
+        if self.spool.committed(place.point) {
+            return true;
+        }
+        waker().is_some_and(|waker| self.spool.poll_committed(place.point, &waker).is_ready())
+            && self.spool.committed(place.point)
+    }
+
+    /// Messages below this place may have been sent.
+    pub(super) fn note_sent(&self, below: Ordinal) {
+        self.spool.sent(self.destination, below);
+    }
+
+    /// Reads what is not in the mailbox from `from` on, without what is under way. Returns whether more is there.
+    pub(super) fn read(
+        &mut self,
+        mailbox: &Mailbox,
+        mut from: Ordinal,
+        window: &Window,
+        messages_max: usize,
+        staged: &mut VecDeque<Delivery>,
+    ) -> bool {
+        loop {
+            let read =
+                self.spool.read(self.destination, from, messages_max, limits::SESSION_READ_BYTES_MAX, &mut self.read);
+            let read_on = match read {
+                Ok(read_on) => read_on,
+                Err(error) => {
+                    self.fault.get_or_insert(error);
+                    return false;
+                }
+            };
+            staged.extend(self.read.drain(..).filter(|one| !window.holds(one.ordinal)).map(delivery_of));
+            let more = mailbox.read_up_to(read_on.from);
+            if !more || !staged.is_empty() {
+                return more;
+            }
+            if read_on.from <= from {
+                // Nothing is there yet that could be read.
+                return false;
+            }
+            from = read_on.from;
+        }
+    }
+
+    /// Why the session's messages cannot be read, if so.
+    pub(super) fn fault(&self) -> Option<&ReadError> {
+        self.fault.as_ref()
+    }
+
+    /// Starts afresh with the next connection.
+    pub(super) fn forget_fault(&mut self) {
+        self.fault = None;
+    }
+}
+
+fn delivery_of(spooled: Spooled) -> Delivery {
+    let Spooled { ordinal, point, publication, qos, retain, identifiers, was_sent } = spooled;
+    let ids: Vec<NonZeroU32> = identifiers.into_iter().filter_map(NonZeroU32::new).collect();
+    Delivery {
+        weight_bytes: Delivery::weight_of(&publication),
+        publication: Arc::new(publication),
+        qos,
+        retain,
+        identifiers: SubscriptionIds::from(ids),
+        share: None,
+        place: Some(Place { ordinal, point, was_sent }),
+    }
+}

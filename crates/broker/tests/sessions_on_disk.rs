@@ -1,0 +1,382 @@
+//! Sessions that outlive the process: what was acknowledged to a publisher reaches its subscriber once more after the node
+//! was killed, in order, with the packet identifiers that it had.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use broker::{
+    Broken, Connect, Connected, Ending, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, Routed, Router,
+    RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Slot,
+    SubscribeOptions, Subscription,
+};
+use message::{Bytes, ClientId, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
+use parking_lot::Mutex;
+use store::disk::SimulatedDisk;
+use store::log::Committer;
+use store::spool::{DestinationOptions, Spool, SpoolOptions};
+
+/// Sessions as a table would have them, written at once.
+#[derive(Debug, Default)]
+struct Journal {
+    sessions: Mutex<Vec<RestoredSession>>,
+    given: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Done;
+
+impl Pending for Done {
+    fn poll_kept(&mut self, _: &Waker) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl SessionJournal for Journal {
+    fn new_destination(&self) -> Result<DestinationId, Broken> {
+        let mut given = self.given.lock();
+        *given += 1;
+        Ok(DestinationId::new(*given))
+    }
+
+    fn record(&self, change: SessionChange<'_>) -> Box<dyn Pending> {
+        let mut sessions = self.sessions.lock();
+        match change {
+            SessionChange::Opened { client_id, destination, expiry, will, .. } => {
+                let known = sessions.iter().position(|session| session.client_id == *client_id);
+                let subscriptions = known.map(|at| sessions.remove(at).subscriptions).unwrap_or_default();
+                sessions.push(RestoredSession {
+                    client_id: client_id.clone(),
+                    destination,
+                    expiry,
+                    will: will.cloned(),
+                    absent_since: None,
+                    subscriptions,
+                });
+            }
+            SessionChange::Left { client_id, expiry, at, .. } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.absent_since = Some(at);
+                    session.expiry = expiry;
+                }
+            }
+            SessionChange::Ended { client_id } => sessions.retain(|session| session.client_id != *client_id),
+            SessionChange::Subscribed { client_id, subscriptions } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.subscriptions.extend_from_slice(subscriptions);
+                }
+            }
+            SessionChange::Unsubscribed { client_id, filters } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.subscriptions.retain(|one| !filters.contains(&one.filter));
+                }
+            }
+            SessionChange::WillSent { .. } => {}
+        }
+        Box::new(Done)
+    }
+}
+
+/// A node's broker on a simulated disk.
+struct World {
+    disk: SimulatedDisk,
+    journal: Arc<Journal>,
+    committer: Committer,
+    spool: Spool,
+    router: Arc<Router>,
+    sessions: Arc<Sessions>,
+}
+
+const MAILBOX_MESSAGES: usize = 4;
+
+fn now() -> Now {
+    Now { moment: Moment::since_start(Duration::from_secs(100)), wall: Timestamp::from_millis(100_000) }
+}
+
+impl World {
+    fn new() -> Self {
+        Self::open(SimulatedDisk::new(1), Arc::default())
+    }
+
+    fn open(disk: SimulatedDisk, journal: Arc<Journal>) -> Self {
+        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let (spool, _) =
+            Spool::open(Arc::new(disk.clone()), Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
+        let router = Router::new(RouterOptions { spool: Some(spool.clone()), ..RouterOptions::new(1) });
+        let store = SessionStore {
+            spool: spool.clone(),
+            journal: Arc::clone(&journal) as Arc<dyn SessionJournal>,
+            options: DestinationOptions::default(),
+        };
+        let sessions = Sessions::with_store(&router, 100, Some(store));
+        let found = journal.sessions.lock().clone();
+        sessions.restore(now(), Self::mailbox(), found);
+        Self { disk, journal, committer, spool, router, sessions }
+    }
+
+    fn mailbox() -> MailboxOptions {
+        MailboxOptions { messages_max: MAILBOX_MESSAGES, ..MailboxOptions::for_session() }
+    }
+
+    fn commit(&self) {
+        while self.committer.commit_once() {}
+    }
+
+    /// The process is killed; the next one finds what it had written.
+    fn kill(self) -> Self {
+        Self::open(self.disk.after_kill(), self.journal)
+    }
+
+    fn connect(&self, client: &str, clean_start: bool) -> Connected {
+        let connect = Connect {
+            client_id: ClientId::parse(client).unwrap(),
+            clean_start,
+            expiry: SessionExpiry::Never,
+            will: None,
+            mailbox: Self::mailbox(),
+        };
+        match self.sessions.connect(now(), connect).unwrap().poll_connected(Waker::noop()) {
+            Poll::Ready(connected) => connected.unwrap(),
+            Poll::Pending => panic!("someone holds the session"),
+        }
+    }
+
+    fn subscribed(&self, client: &str, filter: &str) -> Session {
+        let mut session = self.connect(client, false).session;
+        session.set_waker(Waker::noop().clone());
+        let options = SubscribeOptions { qos: QoS::ExactlyOnce, ..SubscribeOptions::default() };
+        let (granted, _) =
+            session.subscribe(now(), vec![Subscription { filter: TopicFilter::parse(filter).unwrap(), options }]);
+        assert!(granted.iter().all(Result::is_ok));
+        session
+    }
+
+    fn publish(&self, payload: &str, qos: QoS) -> Routed {
+        self.publish_from(payload, qos, Origin::default())
+    }
+
+    fn publish_from(&self, payload: &str, qos: QoS, origin: Origin) -> Routed {
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let publication = Publication::new(TopicName::parse("a").unwrap(), payload, qos, now().wall);
+        self.router.publish_from(publication, origin, &mut self.router.route_cache())
+    }
+}
+
+/// What the session sends next, as `payload@slot`, with `!` for what was sent before and `release@slot`.
+fn sent(session: &mut Session, in_flight_max: u16) -> Vec<String> {
+    let mut out = Vec::new();
+    while session.next_deliveries(now(), in_flight_max, 3, &mut out) {}
+    let words = out.iter().map(|one| match one {
+        Outgoing::Message { slot, delivery, duplicate } => {
+            let payload = String::from_utf8_lossy(&delivery.publication.payload);
+            let again = if *duplicate { "!" } else { "" };
+            format!("{payload}@{}{again}", slot.map_or(0, Slot::get))
+        }
+        Outgoing::Release { slot } => format!("release@{slot}"),
+    });
+    words.collect()
+}
+
+fn slot(number: u16) -> Slot {
+    Slot::new(number).unwrap()
+}
+
+#[test]
+fn a_message_is_acknowledged_when_it_is_on_disk() {
+    let world = World::new();
+    let _session = world.subscribed("reader", "a");
+    let mut routed = world.publish("1", QoS::AtLeastOnce);
+    assert!(!routed.is_settled());
+    assert!(routed.is_released(), "the publisher may bring more meanwhile");
+    assert!(routed.poll_settled(Waker::noop()).is_pending());
+    world.commit();
+    assert!(routed.is_settled());
+    assert!(routed.poll_settled(Waker::noop()).is_ready());
+    assert_eq!(routed.broken(), None);
+    // Nobody needs the disk for QoS 0.
+    assert!(world.publish("2", QoS::AtMostOnce).is_settled());
+}
+
+#[test]
+fn what_waits_for_an_absent_client_survives_the_process_in_order() {
+    let world = World::new();
+    let session = world.subscribed("reader", "a");
+    world.sessions.leave(now(), session, Ending::Lost);
+    for number in 0..20 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+    }
+    world.commit();
+    let world = world.kill();
+    let Connected { mut session, present, .. } = world.connect("reader", false);
+    assert!(present);
+    let expected: Vec<String> = (0..20).map(|number| format!("{number}@{}", number + 1)).collect();
+    assert_eq!(sent(&mut session, 100), expected);
+    assert_eq!(session.subscriptions().count(), 1, "its subscription is still there");
+    drop(world.publish("new", QoS::AtLeastOnce));
+    assert_eq!(sent(&mut session, 100), ["new@21"]);
+}
+
+#[test]
+fn a_slow_client_reads_its_backlog_from_the_disk_and_gets_all_in_order() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    let mut seen = Vec::new();
+    for number in 0..50 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+        if number % 10 == 3 {
+            seen.extend(sent(&mut session, 7));
+            for done in 1..=seen.len() {
+                let _ = session.handle_delivered(slot(u16::try_from(done).unwrap()));
+            }
+        }
+    }
+    seen.extend(sent(&mut session, 1000));
+    let expected: Vec<String> = (0..50).map(|number| format!("{number}@{}", number + 1)).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_was_acknowledged_does_not_come_again_and_the_rest_keeps_its_slots() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    for number in 0..6 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+    }
+    assert_eq!(sent(&mut session, 100).len(), 6);
+    for done in [1, 3, 6] {
+        session.handle_delivered(slot(done)).unwrap();
+    }
+    session.settle();
+    world.commit();
+    let world = world.kill();
+    let Connected { mut session, .. } = world.connect("reader", false);
+    assert_eq!(sent(&mut session, 100), ["1@2!", "3@4!", "4@5!"]);
+}
+
+#[test]
+fn a_message_of_qos_2_is_sent_when_it_is_on_disk_and_never_twice() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    drop(world.publish("1", QoS::ExactlyOnce));
+    drop(world.publish("2", QoS::ExactlyOnce));
+    assert_eq!(sent(&mut session, 100), Vec::<String>::new(), "a crash now would let it come as another message");
+    world.commit();
+    assert_eq!(sent(&mut session, 100), ["1@1", "2@2"]);
+    let mut noted = session.handle_received(slot(1)).unwrap();
+    assert!(noted.poll_settled(Waker::noop()).is_pending(), "PUBREL waits for the disk");
+    world.commit();
+    assert!(noted.poll_settled(Waker::noop()).is_ready());
+    let world = world.kill();
+    let Connected { mut session, .. } = world.connect("reader", false);
+    // The client has the first: only its release may be repeated. The second has the slot that it had.
+    assert_eq!(sent(&mut session, 100), ["release@1", "2@2"]);
+    session.handle_delivered(slot(1)).unwrap();
+    session.settle();
+    world.commit();
+    let world = world.kill();
+    assert_eq!(sent(&mut world.connect("reader", false).session, 100).len(), 1);
+}
+
+#[test]
+fn a_message_of_qos_2_that_was_taken_is_known_after_a_crash_until_it_is_released() {
+    let world = World::new();
+    let _reader = world.subscribed("reader", "a");
+    let mut writer = world.connect("writer", false).session;
+    let origin = Origin {
+        subscriber: Some(writer.subscriber()),
+        exactly_once: writer.destination().map(|destination| (destination, slot(7))),
+    };
+    drop(world.publish_from("1", QoS::ExactlyOnce, origin));
+    world.commit();
+    let _ = writer.handle_released(slot(9));
+    let world = world.kill();
+    let mut writer = world.connect("writer", false).session;
+    assert_eq!(writer.inbound().iter().collect::<Vec<_>>(), [slot(7)]);
+    let mut released = writer.handle_released(slot(7));
+    assert!(released.poll_settled(Waker::noop()).is_pending(), "PUBCOMP waits for the disk");
+    world.commit();
+    let world = world.kill();
+    assert!(world.connect("writer", false).session.inbound().is_empty());
+}
+
+#[test]
+fn a_clean_start_leaves_nothing_on_disk() {
+    let world = World::new();
+    let session = world.subscribed("reader", "a");
+    world.sessions.leave(now(), session, Ending::Lost);
+    drop(world.publish("1", QoS::AtLeastOnce));
+    let Connected { session, present, .. } = world.connect("reader", true);
+    assert!(!present);
+    assert_eq!(world.spool.destinations(), [session.destination().unwrap()]);
+    world.commit();
+    let world = world.kill();
+    let Connected { mut session, present, .. } = world.connect("reader", false);
+    assert!(present);
+    assert_eq!(sent(&mut session, 100), Vec::<String>::new());
+    assert_eq!(session.subscriptions().count(), 0);
+}
+
+#[test]
+fn a_retained_message_for_a_new_subscription_survives_the_process_too() {
+    let world = World::new();
+    let topic = TopicName::parse("a").unwrap();
+    let retained = Publication {
+        retain: true,
+        ..Publication::new(topic, Bytes::from_static(b"kept"), QoS::AtLeastOnce, now().wall)
+    };
+    drop(world.router.publish(retained, None, &mut world.router.route_cache()));
+    let session = world.subscribed("reader", "a");
+    drop(world.publish("newer", QoS::AtLeastOnce));
+    drop(session);
+    world.commit();
+    let world = world.kill();
+    assert_eq!(sent(&mut world.connect("reader", false).session, 100), ["kept@1", "newer@2"]);
+}
+
+#[test]
+fn a_full_disk_refuses_messages_for_everyone_and_takes_them_when_there_is_room() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    world.commit();
+    world.disk.set_capacity(Some(0));
+    // The first finds out. It is not lost, and not acknowledged before there is room.
+    let mut first = world.publish("1", QoS::AtLeastOnce);
+    world.committer.commit_once();
+    assert!(first.poll_settled(Waker::noop()).is_pending());
+    assert_eq!(sent(&mut session, 100), ["1@1"]);
+    let mut refused = world.publish("2", QoS::AtLeastOnce);
+    assert!(refused.poll_settled(Waker::noop()).is_ready());
+    assert_eq!(refused.broken(), Some(Broken::NoRoom));
+    assert_eq!(sent(&mut session, 100), Vec::<String>::new());
+    world.disk.set_capacity(None);
+    world.commit();
+    assert!(first.poll_settled(Waker::noop()).is_ready());
+    assert_eq!(first.broken(), None);
+    drop(world.publish("3", QoS::AtLeastOnce));
+    assert_eq!(sent(&mut session, 100), ["3@2"]);
+}
+
+#[test]
+fn members_of_a_shared_subscription_pass_on_what_waits_for_one_that_left() {
+    let world = World::new();
+    let one = world.subscribed("one", "$share/g/a");
+    let mut two = world.subscribed("two", "$share/g/a");
+    for number in 0..6 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+    }
+    world.sessions.leave(now(), one, Ending::Lost);
+    let payloads = |sent: Vec<String>| {
+        let mut payloads: Vec<String> =
+            sent.iter().filter_map(|word| word.split('@').next()).map(str::to_owned).collect();
+        payloads.sort_unstable();
+        payloads
+    };
+    assert_eq!(payloads(sent(&mut two, 100)), ["0", "1", "2", "3", "4", "5"]);
+    world.commit();
+    drop(two);
+    let world = world.kill();
+    assert_eq!(sent(&mut world.connect("one", false).session, 100), Vec::<String>::new());
+    assert_eq!(payloads(sent(&mut world.connect("two", false).session, 100)), ["0", "1", "2", "3", "4", "5"]);
+}

@@ -1,0 +1,78 @@
+//! What the client is told once it is on disk: that it has its session, its subscriptions, how far a QoS 2 handshake is.
+
+use std::num::NonZeroU16;
+use std::task::{Poll, Waker};
+
+use broker::{Broken, Promises, Slot};
+use message::Now;
+use mqtt::{Accept, ReasonCode, SubscribeTicket, UnsubscribeTicket};
+
+use super::client::Client;
+
+/// What to tell.
+#[derive(Debug)]
+pub(super) enum Then {
+    Accept(Box<Accept>),
+    Subscribed(SubscribeTicket, Vec<ReasonCode>),
+    Unsubscribed(UnsubscribeTicket, Vec<ReasonCode>),
+    /// The client has a message of QoS 2: let it go.
+    Release(Slot),
+    /// The client has let a message of QoS 2 go.
+    Released(NonZeroU16),
+}
+
+impl Client {
+    /// Tells the client when the promises are settled, in the order of these calls.
+    pub(super) fn once_settled(&mut self, now: Now, promises: Promises, then: Then) {
+        if self.awaited.is_empty() && promises.are_settled() {
+            self.tell(now, promises.broken(), then);
+        } else {
+            self.awaited.push_back((promises, then));
+        }
+    }
+
+    pub(super) fn poll_awaited(&mut self, now: Now, waker: &Waker) {
+        while let Some((promises, _)) = self.awaited.front_mut() {
+            if promises.poll_settled(waker) == Poll::Pending {
+                return;
+            }
+            if let Some((promises, then)) = self.awaited.pop_front() {
+                self.tell(now, promises.broken(), then);
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Now, broken: Option<Broken>, then: Then) {
+        let refusal = broken.map(reason_of);
+        let connection = &mut self.connection;
+        match (then, refusal) {
+            (Then::Accept(accept), None) => connection.handle_accepted(now, *accept),
+            (Then::Accept(_), Some(reason)) => connection.handle_refused(reason),
+            (Then::Subscribed(ticket, answers), refusal) => {
+                connection.handle_subscribed(ticket, &or_refused(answers, refusal));
+            }
+            (Then::Unsubscribed(ticket, answers), refusal) => {
+                connection.handle_unsubscribed(ticket, &or_refused(answers, refusal));
+            }
+            (Then::Release(slot), None) => connection.handle_release(slot),
+            (Then::Released(packet_id), None) => connection.handle_released(packet_id),
+            // Where a handshake is, nobody can say any more: it goes on when the node has started again.
+            (Then::Release(_) | Then::Released(_), Some(reason)) => connection.handle_close(reason),
+        }
+    }
+}
+
+fn or_refused(answers: Vec<ReasonCode>, refusal: Option<ReasonCode>) -> Vec<ReasonCode> {
+    match refusal {
+        Some(reason) => answers.into_iter().map(|answer| if answer.is_error() { answer } else { reason }).collect(),
+        None => answers,
+    }
+}
+
+/// What the client is told of a promise that was broken.
+pub(super) fn reason_of(broken: Broken) -> ReasonCode {
+    match broken {
+        Broken::NoRoom => ReasonCode::QuotaExceeded,
+        Broken::Failed => ReasonCode::ImplementationSpecificError,
+    }
+}
