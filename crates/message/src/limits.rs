@@ -88,6 +88,20 @@ pub const RETAINED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 // --- Queues -------------------------------------------------------------------------------------------------------
 
+/// Queues of one node: each has a task and some kilobytes.
+pub const QUEUES_MAX: usize = 1_000;
+/// Messages that may wait in one queue, unless configured.
+pub const QUEUE_MESSAGES_MAX: u64 = 1_000_000;
+/// Bytes that may wait in one queue, unless configured.
+pub const QUEUE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Topic filters that one queue or stream is bound to.
+pub const DESTINATION_BINDINGS_MAX: usize = 100;
+/// The most urgent priority of a message.
+pub const QUEUE_PRIORITY_MAX: u8 = 9;
+/// How long a request may wait for messages: less than the API allows a request to take.
+pub const QUEUE_CONSUME_WAIT_MAX: Duration = Duration::from_secs(25);
+/// Messages that a queue hands out before it lets others have their turn.
+pub const QUEUE_STEPS_MAX: usize = 256;
 /// How long a consumer may keep a message, unless configured: long for a program, short for a person who waits.
 pub const QUEUE_ACK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Deliveries of one message before it is a dead letter, unless configured.
@@ -222,6 +236,10 @@ pub const HTTP_CONNECTIONS_MAX: usize = 1_000;
 pub const API_REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// Keys in one page of a key/value store, unless asked for fewer.
 pub const API_PAGE_KEYS_MAX: usize = 1_000;
+/// Messages in one page of a queue or a stream, unless asked for more or fewer.
+pub const API_PAGE_MESSAGES: usize = 100;
+/// The most messages that one page may hold.
+pub const API_PAGE_MESSAGES_MAX: usize = 1_000;
 /// How long the one-time link of the first start is good.
 pub const SETUP_CODE_LIFE: Duration = Duration::from_secs(3600);
 /// The body of one answer to an `http-request`.

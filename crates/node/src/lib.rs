@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod data_dir;
+mod destinations;
 pub mod endpoints;
 pub mod flows;
 mod http;

@@ -18,7 +18,6 @@ pub const DEAD_LETTER_REASON: &str = "dead-letter-reason";
 pub const DEAD_LETTER_DELIVERIES: &str = "dead-letter-deliveries";
 
 const OF_DEAD_LETTERS: [&str; 3] = [DEAD_LETTER_QUEUE, DEAD_LETTER_REASON, DEAD_LETTER_DELIVERIES];
-const PRIORITY_MAX: u8 = 9;
 
 /// The first user property of that name.
 pub fn user_property<'a>(publication: &'a Publication, name: &str) -> Option<&'a str> {
@@ -29,7 +28,7 @@ pub fn user_property<'a>(publication: &'a Publication, name: &str) -> Option<&'a
 /// The priority of a message; what is no number from 0 to 9 counts as none, which is 0.
 pub(super) fn priority(publication: &Publication) -> u8 {
     let asked = user_property(publication, PRIORITY).and_then(|text| text.trim().parse().ok());
-    asked.filter(|priority| *priority <= PRIORITY_MAX).unwrap_or(0)
+    asked.filter(|priority| *priority <= limits::QUEUE_PRIORITY_MAX).unwrap_or(0)
 }
 
 /// How long after publishing a message may be delivered; what cannot be read counts as no delay.

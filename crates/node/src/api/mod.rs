@@ -13,6 +13,7 @@ mod module;
 mod node;
 mod openapi;
 mod publish;
+mod queue;
 mod setup;
 mod status_page;
 mod store;
@@ -36,6 +37,7 @@ use self::body::Body;
 pub(crate) use self::flow_problem::FlowProblem;
 pub use self::openapi::openapi_json;
 use crate::config::Config;
+use crate::destinations::Destinations;
 use crate::http::{Problem, complete_errors};
 use crate::library::FlowLibrary;
 use crate::mqtt::Mqtt;
@@ -55,6 +57,7 @@ pub(crate) struct Inner {
     pub(crate) router: Arc<broker::Router>,
     pub(crate) mqtt: Arc<Mqtt>,
     pub(crate) tables: Tables,
+    pub(crate) destinations: Arc<Destinations>,
     /// All flows that shall run have been started, and the node does not stop.
     pub(crate) ready: AtomicBool,
 }
@@ -118,6 +121,7 @@ fn figure_routes() -> OpenApiRouter<ApiState> {
 fn guarded_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(flow::routes())
+        .merge(queue::routes())
         .routes(routes!(node::node))
         .routes(routes!(module::list))
         .routes(routes!(graph::graph))

@@ -22,6 +22,7 @@ use crate::http::Problem;
     tags(
         (name = "flows", description = "Drafts, versions, deploying, starting and stopping."),
         (name = "modules", description = "What flows are made of."),
+        (name = "queues", description = "Queues: each message goes to one consumer."),
         (name = "stores", description = "Persistent key/value stores."),
         (name = "node", description = "The node itself."),
     ),

@@ -10,6 +10,7 @@ mod kv;
 mod mqtt_client;
 mod node_options;
 mod publish;
+mod queue;
 mod run;
 mod subscribe;
 mod table;
@@ -44,6 +45,9 @@ enum Command {
     /// Read and write persistent key/value stores of a running node.
     #[command(subcommand)]
     Kv(kv::KvCommand),
+    /// Make, look at and clear queues of a running node.
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// Publish one message.
     Pub(publish::Publish),
     /// Write messages as they come: topic and payload.
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Flow(command) => command.run(),
         Command::Kv(command) => command.run(),
+        Command::Queue(command) => command.run(),
         Command::Pub(command) => command.run(),
         Command::Sub(command) => command.run(),
     };

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use message::{FlowId, Text, limits};
+use message::{FlowId, QueueName, Text, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::destinations::QueueSettings;
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +28,9 @@ pub struct Config {
     pub limits: Limits,
     /// What the node says about itself, on standard error.
     pub log: Log,
+    /// Queues that are made or changed at the start, by name. One that is left out later stays as it is.
+    #[schemars(with = "std::collections::BTreeMap<String, QueueSettings>")]
+    pub queues: IndexMap<QueueName, QueueSettings>,
     /// What this node sets differently for a flow, by the flow's id.
     #[schemars(with = "std::collections::BTreeMap<String, FlowOverrides>")]
     pub flows: IndexMap<FlowId, FlowOverrides>,
@@ -173,6 +178,7 @@ impl Default for Config {
             listeners: Listeners::default(),
             limits: Limits::default(),
             log: Log::default(),
+            queues: IndexMap::new(),
             flows: IndexMap::new(),
         }
     }

@@ -60,6 +60,11 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
             "write it as browsers do, scheme and host without a path, as in https://dashboard.example".to_owned(),
         );
     }
+    for (name, settings) in &config.queues {
+        if let Err(error) = settings.check(name) {
+            refuse(&format!("queues.{name}"), error.to_string(), String::new());
+        }
+    }
     if config.data_dir.as_os_str().is_empty() {
         refuse("data_dir", "the path is empty".to_owned(), "name a folder, as in data".to_owned());
     }

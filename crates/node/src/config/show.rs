@@ -67,10 +67,9 @@ pub fn example_file() -> String {
         let Some((name, above)) = key.path.split_last() else { continue };
         if above != table {
             table = above.to_vec();
-            let head = if key.path.iter().any(|name| name == "*") {
-                "# [flows.line-1.parameters]".to_owned()
-            } else {
-                format!("[{}]", table.join("."))
+            let head = match table.first().and_then(|first| example_name(first)) {
+                Some(name) => format!("# [{}]", table.join(".").replace('*', name)),
+                None => format!("[{}]", table.join(".")),
             };
             let _ = write!(text, "\n{head}\n");
         } else {
@@ -84,11 +83,23 @@ pub fn example_file() -> String {
     text
 }
 
+/// A name that a person could choose in one of the tables that have such names.
+fn example_name(table: &str) -> Option<&'static str> {
+    match table {
+        "flows" => Some("line-1"),
+        "queues" => Some("orders"),
+        _ => None,
+    }
+}
+
 fn example_line(key: &Key, name: &str, defaults: &Value) -> String {
-    match key.path.iter().try_fold(defaults, |tree, name| tree.get(name)) {
-        Some(Value::Null) => format!("{name} = \"{}\"", "flows"),
-        Some(value) => format!("{name} = {value}"),
-        None => "line = \"line1\"".to_owned(),
+    let default = key.path.iter().try_fold(defaults, |tree, name| tree.get(name)).or(key.default.as_ref());
+    match (name, default) {
+        ("age_max_s", Some(Value::Null)) => format!("{name} = 86400"),
+        ("dead_letter", Some(Value::Null)) => format!("{name} = \"orders-dead\""),
+        (_, Some(Value::Null)) => format!("{name} = \"flows\""),
+        (_, Some(value)) => format!("{name} = {value}"),
+        (_, None) => "line = \"line1\"".to_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use message::QueueName;
+
 use super::*;
 
 struct Written {
@@ -212,6 +214,21 @@ fn show_says_where_each_value_comes_from() {
 fn the_example_file_says_the_defaults() {
     let example = example_file();
     assert_eq!(written(&example).config(), Config::default());
+    let (before, rest) = example.split_once("# [queues.orders]").unwrap();
+    let (queues, flows) = rest.split_once("# [flows").unwrap();
+    let example = format!("{before}# [flows{flows}");
+    let set: String = queues
+        .lines()
+        .filter(|line| line.contains(" = "))
+        .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
+        .collect();
+    let settings = QueueSettings {
+        age_max_s: Some(86_400),
+        dead_letter: Some("orders-dead".to_owned()),
+        ..QueueSettings::default()
+    };
+    let config = written(&format!("[queues.orders]\n{set}")).config();
+    assert_eq!(config.queues.into_iter().collect::<Vec<_>>(), [(QueueName::parse("orders").unwrap(), settings)]);
     let is_prose = |line: &str| line.starts_with("# ") && !line.contains(" = ");
     let set: String = example
         .lines()

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Addresses;
+use super::logs::Logs;
 use super::notify::{Notice, notify};
 use crate::api::ApiState;
 use crate::config::Config;
@@ -29,6 +30,8 @@ pub struct RunningNode {
     pub(super) mqtt_served: JoinHandle<()>,
     /// What goes on until the node is gone.
     pub(super) background: JoinSet<()>,
+    /// Written to the end when the node is gone.
+    pub(super) logs: Logs,
     pub(super) data_dir: DataDir,
 }
 
@@ -69,6 +72,7 @@ impl RunningNode {
         }
         self.background.shutdown().await;
         retained::settle(&self.api.tables.retained()).await;
+        self.logs.close();
         tracing::info!("the node has stopped");
     }
 }

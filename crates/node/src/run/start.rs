@@ -15,12 +15,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::logs::{Logs, LogsError};
 use super::notify::{Notice, notify};
 use super::{Addresses, RunningNode, reachable};
 use crate::api::{self, Access, ApiState};
 use crate::clock;
 use crate::config::{Config, is_remote};
 use crate::data_dir::{DataDir, DataDirError, random_text};
+use crate::destinations::Destinations;
 use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
@@ -42,6 +44,10 @@ pub enum StartError {
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tables(#[from] OpenError),
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    #[error("cannot open the queues: {0}")]
+    Destinations(String),
     #[error("the system gives no threads for MQTT connections: {0}")]
     Threads(io::Error),
     #[error("cannot read the flows that were deployed: {0}")]
@@ -76,6 +82,8 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
 
     let router = router(&tables);
     let mqtt = mqtt(&config, &router);
+    let logs = Logs::open(data_dir.path())?;
+    let destinations = open_destinations(&config, &tables, &logs, &router).await?;
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
     let host = FlowHost::start(HostParts {
@@ -96,18 +104,14 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         router,
         mqtt: Arc::clone(&mqtt),
         tables,
+        destinations,
         ready: AtomicBool::new(false),
     });
     let (stop_sender, stop) = Stop::new();
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));
-    let mut background = JoinSet::new();
-    background.spawn(mqtt::run_timers(Arc::clone(&mqtt)));
-    background.spawn(stores.keep_swept());
-    if let Some(interval) = config.sys_interval() {
-        background.spawn(tell_system_topics(Arc::clone(&mqtt), interval));
-    }
+    let mut background = begin_background(&config, &mqtt, &stores);
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
@@ -137,8 +141,30 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         mqtt_phase,
         mqtt_served,
         background,
+        logs,
         data_dir,
     })
+}
+
+/// What goes on by itself from the start on.
+fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    background.spawn(mqtt::run_timers(Arc::clone(mqtt)));
+    background.spawn(Arc::clone(stores).keep_swept());
+    if let Some(interval) = config.sys_interval() {
+        background.spawn(tell_system_topics(Arc::clone(mqtt), interval));
+    }
+    background
+}
+
+async fn open_destinations(
+    config: &Config,
+    tables: &Tables,
+    logs: &Logs,
+    router: &Arc<Router>,
+) -> Result<Arc<Destinations>, StartError> {
+    let opened = Destinations::open(tables, &logs.spool, router, &config.queues).await;
+    opened.map_err(|error| StartError::Destinations(error.to_string()))
 }
 
 async fn bind(config: &Config) -> Result<Bound, StartError> {

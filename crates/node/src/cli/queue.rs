@@ -1,0 +1,202 @@
+//! `headwater queue`: the queues of a running node.
+
+use std::io::Write as _;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use ureq::http::Method;
+
+use super::Failure;
+use super::api_client::segment;
+use super::connect_options::ConnectOptions;
+use super::table::columns;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueCommand {
+    /// Make a queue, or change it; what is not said has its default.
+    Create(Create),
+    /// List the queues.
+    List(List),
+    /// Show a queue with its settings and figures, as JSON.
+    Show(Named),
+    /// Write messages without taking them, a JSON object a line.
+    Peek(Peek),
+    /// Throw away all messages that wait.
+    Purge(Named),
+    /// Put dead letters back into the queues in which they died.
+    Requeue(Requeue),
+    /// Remove a queue with all that waits in it.
+    Delete(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    queue: String,
+    /// Take what is published to topics that this filter matches; may be given several times
+    #[arg(long = "bind", value_name = "FILTER")]
+    bindings: Vec<String>,
+    /// What an acknowledgement promises: fsync or os
+    #[arg(long)]
+    durability: Option<String>,
+    /// Messages that may wait
+    #[arg(long, value_name = "COUNT")]
+    messages_max: Option<u64>,
+    /// Bytes that may wait
+    #[arg(long, value_name = "BYTES")]
+    bytes_max: Option<u64>,
+    /// Drop messages that are older
+    #[arg(long, value_name = "SECONDS")]
+    age_max: Option<u64>,
+    /// What a full queue does: refuse, drop-oldest, drop-newest or keep-last
+    #[arg(long)]
+    policy: Option<String>,
+    /// How long a consumer may keep a message
+    #[arg(long, value_name = "SECONDS")]
+    ack_timeout: Option<u64>,
+    /// Deliveries before a message is a dead letter; 0 for as many as it takes
+    #[arg(long, value_name = "COUNT")]
+    deliveries_max: Option<u64>,
+    /// The queue for dead letters; empty for none
+    #[arg(long, value_name = "QUEUE")]
+    dead_letter: Option<String>,
+    /// Let messages with a higher user property `priority` go first
+    #[arg(long)]
+    priority: bool,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    queue: String,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Peek {
+    queue: String,
+    /// Messages at most
+    #[arg(long, default_value_t = 10)]
+    max: usize,
+    /// Begin at the message with this id
+    #[arg(long, default_value_t = 0, value_name = "ID")]
+    from: u64,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Requeue {
+    /// The queue in which the dead letters are
+    queue: String,
+    /// Only the message with this id
+    #[arg(long)]
+    id: Option<u64>,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+impl QueueCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(List { connect }) => {
+                let answer = connect.api()?.ask(Method::GET, "/queues", None)?;
+                Ok(std::io::stdout().write_all(table(&answer).as_bytes())?)
+            }
+            Self::Show(Named { queue, connect }) => {
+                let answer = connect.api()?.ask(Method::GET, &path(&queue), None)?;
+                Ok(writeln!(std::io::stdout(), "{answer:#}")?)
+            }
+            Self::Peek(peek) => peek.run(),
+            Self::Purge(Named { queue, connect }) => {
+                let answer = connect.api()?.ask(Method::DELETE, &format!("{}/messages", path(&queue)), None)?;
+                Ok(writeln!(std::io::stdout(), "purged {}", number(&answer, "purged"))?)
+            }
+            Self::Requeue(Requeue { queue, id, connect }) => {
+                let query = id.map(|id| format!("?id={id}")).unwrap_or_default();
+                let path = format!("{}/requeue{query}", path(&queue));
+                let answer = connect.api()?.ask(Method::POST, &path, None)?;
+                let (requeued, left) = (number(&answer, "requeued"), number(&answer, "left"));
+                Ok(writeln!(std::io::stdout(), "requeued {requeued}, left {left}")?)
+            }
+            Self::Delete(Named { queue, connect }) => {
+                connect.api()?.ask(Method::DELETE, &path(&queue), None).map(|_| ())
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self) -> Result<(), Failure> {
+        let mut settings = Map::new();
+        settings.insert("bindings".to_owned(), json!(self.bindings));
+        settings.insert("priority".to_owned(), json!(self.priority));
+        let optional = [
+            ("durability", self.durability.map(Value::from)),
+            ("messages_max", self.messages_max.map(Value::from)),
+            ("bytes_max", self.bytes_max.map(Value::from)),
+            ("age_max_s", self.age_max.map(Value::from)),
+            ("policy", self.policy.map(Value::from)),
+            ("ack_timeout_s", self.ack_timeout.map(Value::from)),
+            ("deliveries_max", self.deliveries_max.map(Value::from)),
+            ("dead_letter", self.dead_letter.map(Value::from)),
+        ];
+        settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        let body = Value::Object(settings).to_string().into_bytes();
+        self.connect.api()?.ask(Method::PUT, &path(&self.queue), Some(("application/json", body))).map(|_| ())
+    }
+}
+
+impl Peek {
+    fn run(self) -> Result<(), Failure> {
+        let path = format!("{}/messages?max={}&from={}", path(&self.queue), self.max, self.from);
+        let answer = self.connect.api()?.ask(Method::GET, &path, None)?;
+        let mut output = std::io::stdout().lock();
+        for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+            writeln!(output, "{message}")?;
+        }
+        Ok(())
+    }
+}
+
+fn table(answer: &Value) -> String {
+    let head = ["QUEUE", "MESSAGES", "BYTES", "IN FLIGHT", "CONSUMERS", "DEAD"].map(str::to_owned);
+    let queues = answer.get("queues").and_then(Value::as_array).into_iter().flatten();
+    let row = |queue: &Value| {
+        let name = queue.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let figures = ["messages", "bytes", "in_flight", "consumers", "dead_lettered"].map(|it| number(queue, it));
+        let [messages, bytes, in_flight, consumers, dead] = figures.map(|figure| figure.to_string());
+        [name, messages, bytes, in_flight, consumers, dead]
+    };
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(queues.map(row)).collect();
+    columns(&rows)
+}
+
+fn number(answer: &Value, name: &str) -> u64 {
+    answer.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn path(queue: &str) -> String {
+    format!("/queues/{}", segment(queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_a_table() {
+        let answer = json!({ "queues": [{ "name": "orders", "messages": 12, "bytes": 3400, "in_flight": 1, "consumers": 2, "dead_lettered": 0 }] });
+        let expected = "QUEUE   MESSAGES  BYTES  IN FLIGHT  CONSUMERS  DEAD\n\
+                        orders  12        3400   1          2          0\n";
+        assert_eq!(table(&answer), expected);
+    }
+}

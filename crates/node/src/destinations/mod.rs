@@ -1,0 +1,211 @@
+//! The queues of the node: which there are, made and changed by configuration, API and command line, kept in the
+//! tables, fed by the broker's router.
+
+mod commit;
+mod queue;
+mod requeue;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use broker::Bindings;
+use indexmap::IndexMap;
+use message::{QueueName, TopicFilter, limits};
+use parking_lot::RwLock;
+use store::spool::{ReadError, Spool};
+use store::table::{self, StoredQueue, Tables, WriteError};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+
+pub(crate) use self::commit::Commit;
+pub(crate) use self::queue::{HandedOut, NodeQueue, PutError, QueueConsumer, QueueState, Sink};
+pub(crate) use self::requeue::{RequeueError, Requeued};
+use self::settings::SettingsError;
+pub use self::settings::{DurabilityWord, PolicyWord, QueueSettings};
+use crate::clock;
+
+/// What is published to a topic that begins so goes straight into the queue that is named after it.
+pub(crate) const QUEUE_TOPICS: &str = "$queue/";
+
+/// All queues of a node.
+#[derive(Debug)]
+pub(crate) struct Destinations {
+    tables: Tables,
+    spool: Spool,
+    router: Arc<broker::Router>,
+    queues: RwLock<BTreeMap<QueueName, Running>>,
+    /// One change at a time: a change looks at others before it is made.
+    changes: Mutex<()>,
+}
+
+/// A queue at work. Dropped, it takes nothing from the router any more and its task ends.
+#[derive(Debug)]
+struct Running {
+    queue: Arc<NodeQueue>,
+    bindings: Bindings,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.queue.close();
+    }
+}
+
+/// Whether a change made something or changed what was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Made,
+    Changed,
+}
+
+/// Why a queue was not made, changed or removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("dead letters of `{0}` would come back to it: let the last dead letter queue have an empty `dead_letter`")]
+    Circle(QueueName),
+    #[error("the node has {} queues, which is the limit: remove some first", limits::QUEUES_MAX)]
+    TooMany,
+    #[error("queue `{by}` sends its dead letters to `{name}`: change that first")]
+    InUse { name: QueueName, by: QueueName },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Table(#[from] table::ReadError),
+}
+
+impl Destinations {
+    /// Opens all queues that the tables know, and makes or changes those that the configuration names.
+    pub(crate) async fn open(
+        tables: &Tables,
+        spool: &Spool,
+        router: &Arc<broker::Router>,
+        wanted: &IndexMap<QueueName, QueueSettings>,
+    ) -> Result<Arc<Self>, ChangeError> {
+        let all = Arc::new(Self {
+            tables: tables.clone(),
+            spool: spool.clone(),
+            router: Arc::clone(router),
+            queues: RwLock::default(),
+            changes: Mutex::default(),
+        });
+        let mut known = Vec::new();
+        let scan = all.tables.queues().each(|name, stored| known.push((name, stored)))?;
+        if scan.damaged > 0 {
+            tracing::error!(queues = scan.damaged, "the tables are damaged: queues are lost with what waits in them");
+        }
+        for (name, stored) in known {
+            all.start(name, stored)?;
+        }
+        for (name, settings) in wanted {
+            all.put_queue(name, settings).await?;
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn queue(&self, name: &QueueName) -> Option<Arc<NodeQueue>> {
+        self.queues.read().get(name).map(|running| Arc::clone(&running.queue))
+    }
+
+    /// What is known of each queue, in the order of the names.
+    pub(crate) fn queue_states(&self) -> Vec<QueueState> {
+        let queues: Vec<_> = self.queues.read().values().map(|running| Arc::clone(&running.queue)).collect();
+        queues.iter().map(|queue| queue.state()).collect()
+    }
+
+    /// Makes a queue, or changes it. Its dead letter queue is made when it is missing.
+    pub(crate) async fn put_queue(
+        self: &Arc<Self>,
+        name: &QueueName,
+        settings: &QueueSettings,
+    ) -> Result<Put, ChangeError> {
+        let options = settings.resolve(name)?;
+        let _alone = self.changes.lock().await;
+        self.check_letters(name, &options)?;
+        let letters = options.dead_letter.clone().filter(|letters| self.queue(letters).is_none());
+        let new = usize::from(self.queue(name).is_none()) + usize::from(letters.is_some());
+        if new > 0 && self.queues.read().len() + new > limits::QUEUES_MAX {
+            return Err(ChangeError::TooMany);
+        }
+        if let Some(letters) = letters {
+            let options = QueueSettings::for_dead_letters().resolve(&letters)?;
+            self.write(&letters, options).await?;
+        }
+        self.write(name, options).await
+    }
+
+    /// Removes a queue with all that waits in it. Says whether it was there.
+    pub(crate) async fn remove_queue(&self, name: &QueueName) -> Result<bool, ChangeError> {
+        let _alone = self.changes.lock().await;
+        let user = self.queues.read().values().find_map(|other| {
+            let stored = other.queue.stored();
+            (stored.options.dead_letter.as_ref() == Some(name) && other.queue.name() != name)
+                .then(|| other.queue.name().clone())
+        });
+        if let Some(by) = user {
+            return Err(ChangeError::InUse { name: name.clone(), by });
+        }
+        let Some(queue) = self.queue(name) else { return Ok(false) };
+        self.tables.queues().remove(name).await?;
+        self.queues.write().remove(name);
+        self.spool.remove(queue.destination());
+        Ok(true)
+    }
+
+    /// Follows the dead letters from queue to queue.
+    fn check_letters(&self, name: &QueueName, options: &table::QueueOptions) -> Result<(), ChangeError> {
+        let mut next = options.dead_letter.clone();
+        for _ in 0..limits::QUEUES_MAX {
+            let Some(letters) = next else { return Ok(()) };
+            if letters == *name {
+                return Err(ChangeError::Circle(name.clone()));
+            }
+            next = self.queue(&letters).and_then(|queue| queue.stored().options.dead_letter);
+        }
+        Err(ChangeError::Circle(name.clone()))
+    }
+
+    async fn write(self: &Arc<Self>, name: &QueueName, options: table::QueueOptions) -> Result<Put, ChangeError> {
+        let Some(queue) = self.queue(name) else {
+            let destination = self.tables.destinations().give()?;
+            let stored = StoredQueue { destination, created: clock::now().wall, options };
+            self.tables.queues().put(name, &stored).await?;
+            self.start(name.clone(), stored)?;
+            return Ok(Put::Made);
+        };
+        let before = queue.stored();
+        if before.options == options {
+            return Ok(Put::Changed);
+        }
+        let stored = StoredQueue { options, ..before };
+        self.tables.queues().put(name, &stored).await?;
+        let filters = filters(name, &stored);
+        queue.change(stored)?;
+        if let Some(running) = self.queues.read().get(name) {
+            running.bindings.set(filters);
+        }
+        Ok(Put::Changed)
+    }
+
+    fn start(self: &Arc<Self>, name: QueueName, stored: StoredQueue) -> Result<(), ReadError> {
+        let filters = filters(&name, &stored);
+        let queue = NodeQueue::open(&self.spool, name.clone(), stored)?;
+        let bindings = Bindings::new(&self.router, Arc::clone(&queue) as Arc<dyn broker::Collector>);
+        bindings.set(filters);
+        let task = tokio::spawn(queue.run(self)).abort_handle();
+        self.queues.write().insert(name, Running { queue, bindings, task });
+        Ok(())
+    }
+}
+
+/// What the router shall bring: what is bound, and what is published to the queue by name.
+fn filters(name: &QueueName, stored: &StoredQueue) -> Vec<TopicFilter> {
+    let own = TopicFilter::parse(&format!("{QUEUE_TOPICS}{name}"));
+    stored.options.bindings.iter().cloned().chain(own.ok()).collect()
+}

@@ -1,0 +1,58 @@
+//! The messages of one queue in the node's spool.
+
+use std::sync::Arc;
+
+use broker::queue::{Backlog, Ordinal, ReadOn, Stored};
+use message::DestinationId;
+use store::log::CommitPoint;
+use store::spool::{self, ReadError, Spool, Spooled};
+
+/// One destination of the spool, as a queue reads it.
+#[derive(Debug, Clone)]
+pub(super) struct SpoolBacklog {
+    pub(super) spool: Spool,
+    pub(super) destination: DestinationId,
+}
+
+impl Backlog for SpoolBacklog {
+    type Commit = CommitPoint;
+    type Error = ReadError;
+
+    fn read(
+        &mut self,
+        from: Ordinal,
+        messages_max: usize,
+        bytes_max: usize,
+        out: &mut Vec<Stored>,
+    ) -> Result<ReadOn, ReadError> {
+        let mut found: Vec<Spooled> = Vec::new();
+        let start = spool::Ordinal(from.0);
+        let read_on = self.spool.read(self.destination, start, messages_max, bytes_max, &mut found)?;
+        let mut noted = self.spool.noted_deliveries(self.destination, start, read_on.from).into_iter().peekable();
+        out.extend(found.into_iter().map(|spooled| {
+            while noted.next_if(|(ordinal, _)| *ordinal < spooled.ordinal).is_some() {}
+            let counted = noted.next_if(|(ordinal, _)| *ordinal == spooled.ordinal).map(|(_, deliveries)| deliveries);
+            Stored {
+                ordinal: Ordinal(spooled.ordinal.0),
+                publication: Arc::new(spooled.publication),
+                deliveries: counted.unwrap_or(u32::from(spooled.was_sent)),
+            }
+        }));
+        Ok(ReadOn { from: Ordinal(read_on.from.0), more: read_on.more })
+    }
+
+    fn acknowledge(&mut self, ordinals: &[Ordinal]) -> CommitPoint {
+        let ordinals: Vec<spool::Ordinal> = ordinals.iter().map(|ordinal| spool::Ordinal(ordinal.0)).collect();
+        self.spool.acknowledge(self.destination, &ordinals)
+    }
+
+    /// Most messages are delivered once: one mark for all of them is enough. Those that come again have a count each.
+    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32) {
+        let ordinal = spool::Ordinal(ordinal.0);
+        if deliveries == 1 {
+            self.spool.sent(self.destination, ordinal.next());
+        } else if deliveries > 1 {
+            self.spool.note_deliveries(self.destination, ordinal, deliveries);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Those who consume a queue: where their messages go, and how they say what became of them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use broker::queue::{ConsumerId, DeliveryTag};
+use message::Publication;
+
+use super::NodeQueue;
+use crate::clock;
+
+/// A message on its way to a consumer.
+#[derive(Debug)]
+pub(crate) struct HandedOut {
+    pub(crate) publication: Arc<Publication>,
+    pub(crate) ticket: Ticket,
+}
+
+/// Where a consumer gets its messages. It must not call the queue back; it gets no more of them at a time than it said.
+pub(crate) trait Sink: Send + fmt::Debug {
+    fn deliver(&mut self, message: HandedOut);
+}
+
+/// Gives a message back as unseen when it is dropped, unless it was taken before.
+pub(crate) struct Ticket {
+    queue: Arc<NodeQueue>,
+    consumer: ConsumerId,
+    tag: DeliveryTag,
+    taken: AtomicBool,
+}
+
+impl Ticket {
+    pub(super) fn new(queue: &Arc<NodeQueue>, consumer: ConsumerId, tag: DeliveryTag) -> Self {
+        Self { queue: Arc::clone(queue), consumer, tag, taken: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn tag(&self) -> DeliveryTag {
+        self.tag
+    }
+
+    /// The consumer has the message now, and says by its tag what became of it.
+    pub(crate) fn take(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.taken.load(Ordering::Relaxed) {
+            self.queue.unseen.lock().push((self.consumer, self.tag));
+            self.queue.work.notify_one();
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("queue", &self.queue.name).field("tag", &self.tag).finish_non_exhaustive()
+    }
+}
+
+/// A consumer of a queue. When it is dropped, it leaves: what it has not settled goes to others.
+pub(crate) struct QueueConsumer {
+    queue: Arc<NodeQueue>,
+    id: ConsumerId,
+    retired: bool,
+}
+
+impl QueueConsumer {
+    pub(super) fn new(queue: &Arc<NodeQueue>, id: ConsumerId) -> Self {
+        Self { queue: Arc::clone(queue), id, retired: false }
+    }
+
+    pub(crate) fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    /// Takes no more, but keeps what it has until it has settled it or the time for that is over.
+    pub(crate) fn retire(mut self) {
+        self.retired = true;
+    }
+}
+
+impl Drop for QueueConsumer {
+    fn drop(&mut self) {
+        let now = clock::now();
+        self.queue.hear(now);
+        let mut inside = self.queue.inside.lock();
+        if self.retired {
+            inside.machine.handle_retired(self.id);
+        } else {
+            inside.machine.handle_left(now, self.id);
+        }
+        let sink = inside.sinks.remove(&self.id);
+        drop(inside);
+        drop(sink);
+        self.queue.work.notify_one();
+    }
+}
+
+impl fmt::Debug for QueueConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueConsumer").field("queue", &self.queue.name).field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,298 @@
+//! One queue of the node: the machine that hands out, its messages in the spool, and those who publish and consume.
+
+mod backlog;
+mod consumer;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use broker::queue::{
+    ConsumerId, DeliveryTag, MessageState, Nack, Ordinal, Peeked, Queue, QueueFigures, ReadOn, SettleError,
+    TooManyConsumers,
+};
+use broker::{Broken, Collector, Promises};
+use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
+use parking_lot::Mutex;
+use store::log::CommitPoint;
+use store::spool::{AppendError, DestinationOptions, DropReason, Placed, Placement, ReadError, Spool};
+use store::table::StoredQueue;
+use tokio::sync::Notify;
+
+use super::commit::Commit;
+use super::settings;
+use crate::clock;
+use backlog::SpoolBacklog;
+use consumer::Ticket;
+pub(crate) use consumer::{HandedOut, QueueConsumer, Sink};
+
+/// A queue that can be published to and consumed.
+#[derive(Debug)]
+pub(crate) struct NodeQueue {
+    name: QueueName,
+    destination: DestinationId,
+    spool: Spool,
+    inside: Mutex<Inside>,
+    /// What came back unseen and the machine was not told of yet. It is the last lock that anyone takes, so a message may be
+    /// dropped wherever it is. Each entry is a message that is in flight: it cannot hold more than these.
+    unseen: Mutex<Vec<(ConsumerId, DeliveryTag)>>,
+    /// There may be something to do.
+    work: Notify,
+    /// Messages that found the queue full, and whose publishers were told.
+    refused: AtomicU64,
+    /// Dead letters that went nowhere, as there is no queue for them.
+    discarded: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Inside {
+    stored: StoredQueue,
+    machine: Queue,
+    backlog: SpoolBacklog,
+    sinks: BTreeMap<ConsumerId, Box<dyn Sink>>,
+}
+
+/// What is known of a queue at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueState {
+    pub(crate) name: QueueName,
+    pub(crate) stored: StoredQueue,
+    pub(crate) waiting_messages: u64,
+    pub(crate) waiting_bytes: u64,
+    pub(crate) machine: QueueFigures,
+    pub(crate) refused: u64,
+    pub(crate) discarded: u64,
+    /// By [`DropReason`].
+    pub(crate) dropped: [u64; DropReason::ALL.len()],
+}
+
+/// Why a message was not put into a queue.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum PutError {
+    #[error("queue `{0}` is full: let its messages be consumed, or purge it")]
+    Full(QueueName),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl PutError {
+    /// In the broker's words.
+    pub(crate) fn broken(&self) -> Broken {
+        match self {
+            Self::Full(_) => Broken::NoRoom,
+            Self::Append(error) => Broken::from(error),
+        }
+    }
+}
+
+/// Why a message was not moved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MoveError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Put(#[from] PutError),
+}
+
+/// What the router brings.
+impl Collector for NodeQueue {
+    fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
+        self.put(clock::now(), publication).map(Commit::into_promises).map_err(|error| error.broken())
+    }
+}
+
+impl NodeQueue {
+    /// A queue over what the spool has of it.
+    pub(super) fn open(spool: &Spool, name: QueueName, stored: StoredQueue) -> Result<Arc<Self>, ReadError> {
+        let destination = stored.destination;
+        spool.add(destination, destination_options(&stored))?;
+        let oldest = spool.state(destination).map_or(Ordinal::default(), |state| Ordinal(state.low.0));
+        let inside = Inside {
+            machine: Queue::new(settings::hand_out(&stored.options), oldest),
+            backlog: SpoolBacklog { spool: spool.clone(), destination },
+            sinks: BTreeMap::new(),
+            stored,
+        };
+        Ok(Arc::new(Self {
+            name,
+            destination,
+            spool: spool.clone(),
+            inside: Mutex::new(inside),
+            unseen: Mutex::default(),
+            work: Notify::new(),
+            refused: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
+        }))
+    }
+
+    pub(crate) fn name(&self) -> &QueueName {
+        &self.name
+    }
+
+    pub(crate) fn destination(&self) -> DestinationId {
+        self.destination
+    }
+
+    /// Takes new settings; messages that wait stay.
+    pub(super) fn change(&self, stored: StoredQueue) -> Result<(), ReadError> {
+        self.spool.add(self.destination, destination_options(&stored))?;
+        let mut inside = self.inside.lock();
+        inside.machine.set_options(settings::hand_out(&stored.options));
+        inside.stored = stored;
+        drop(inside);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Appends a message that is meant for this queue alone. It is safe when the commit is reached.
+    pub(crate) fn put(&self, now: Now, publication: &Publication) -> Result<Commit, PutError> {
+        let to = Placement {
+            destination: self.destination,
+            qos: publication.qos.max(QoS::AtLeastOnce),
+            retain: false,
+            identifiers: Vec::new(),
+        };
+        let mut is_full = false;
+        let point = self.spool.append(now.wall, publication, None, &[to], |_, placed, _| {
+            is_full = placed == Placed::Refused;
+        })?;
+        if is_full {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(PutError::Full(self.name.clone()));
+        }
+        self.work.notify_one();
+        Ok(Commit::new(&self.spool, point))
+    }
+
+    /// A consumer comes, who takes so many messages at a time. It leaves when what this returns is dropped.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        in_flight_max: usize,
+        sink: Box<dyn Sink>,
+    ) -> Result<QueueConsumer, TooManyConsumers> {
+        let mut inside = self.inside.lock();
+        let id = inside.machine.handle_joined(in_flight_max)?;
+        inside.sinks.insert(id, sink);
+        drop(inside);
+        self.work.notify_one();
+        Ok(QueueConsumer::new(self, id))
+    }
+
+    /// A consumer has worked a message off. It is gone for good when the commit is reached.
+    pub(crate) fn acknowledge(&self, consumer: ConsumerId, tag: DeliveryTag) -> Result<Commit, SettleError> {
+        let mut inside = self.inside.lock();
+        let Inside { machine, backlog, .. } = &mut *inside;
+        let point = machine.handle_acknowledged(consumer, tag, backlog)?;
+        drop(inside);
+        self.work.notify_one();
+        Ok(self.commit(point))
+    }
+
+    /// A consumer gives a message back.
+    pub(crate) fn nack(&self, now: Now, consumer: ConsumerId, tag: DeliveryTag, nack: Nack) -> Result<(), SettleError> {
+        let mut inside = self.inside.lock();
+        let Inside { machine, backlog, .. } = &mut *inside;
+        machine.handle_nack(now, consumer, tag, nack, backlog)?;
+        drop(inside);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Messages from a place on, without taking them.
+    pub(crate) fn peek(&self, from: Ordinal, messages_max: usize) -> Result<(Vec<Peeked>, ReadOn), ReadError> {
+        let mut inside = self.inside.lock();
+        let Inside { machine, backlog, .. } = &mut *inside;
+        let mut peeked = Vec::new();
+        let read_on = machine.peek(from, messages_max, limits::QUEUE_READ_AHEAD_BYTES, backlog, &mut peeked)?;
+        Ok((peeked, read_on))
+    }
+
+    /// Throws one message away, unless a consumer has it. Says whether it was there.
+    pub(crate) fn discard(&self, ordinal: Ordinal) -> Result<bool, ReadError> {
+        let mut inside = self.inside.lock();
+        let Inside { machine, backlog, .. } = &mut *inside;
+        machine.handle_discarded(ordinal, backlog)
+    }
+
+    /// Throws away all that waits now, step by step, so that others have their turn. Returns how many messages that were.
+    pub(crate) async fn purge(&self) -> Result<u64, ReadError> {
+        let until = self.next();
+        let mut messages = 0;
+        loop {
+            let purged = {
+                let mut inside = self.inside.lock();
+                let Inside { machine, backlog, .. } = &mut *inside;
+                machine.handle_purge(until, backlog)?
+            };
+            messages += purged.messages;
+            if !purged.more {
+                return Ok(messages);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Moves a message into another queue, changed, unless a consumer has it or it is gone. No crash loses it, as both
+    /// queues are in one log.
+    pub(super) fn move_to(
+        &self,
+        now: Now,
+        to: &Self,
+        ordinal: Ordinal,
+        change: impl FnOnce(&Publication) -> Publication,
+    ) -> Result<Option<Commit>, MoveError> {
+        let mut inside = self.inside.lock();
+        let Inside { machine, backlog, .. } = &mut *inside;
+        let mut found = Vec::new();
+        machine.peek(ordinal, 1, usize::MAX, backlog, &mut found)?;
+        let is_idle = |peeked: &Peeked| peeked.stored.ordinal == ordinal && peeked.state == MessageState::Waiting;
+        let Some(peeked) = found.pop().filter(is_idle) else { return Ok(None) };
+        let commit = to.put(now, &change(&peeked.stored.publication))?;
+        machine.handle_discarded(ordinal, backlog)?;
+        Ok(Some(commit))
+    }
+
+    /// How it is set, and where it lies.
+    pub(crate) fn stored(&self) -> StoredQueue {
+        self.inside.lock().stored.clone()
+    }
+
+    /// Where the next message will lie.
+    pub(crate) fn next(&self) -> Ordinal {
+        self.spool.state(self.destination).map_or(Ordinal::default(), |state| Ordinal(state.next.0))
+    }
+
+    /// Lets all consumers go.
+    pub(super) fn close(&self) {
+        let sinks = std::mem::take(&mut self.inside.lock().sinks);
+        drop(sinks);
+    }
+
+    pub(crate) fn state(&self) -> QueueState {
+        let (stored, machine) = {
+            let inside = self.inside.lock();
+            (inside.stored.clone(), inside.machine.figures())
+        };
+        let spooled = self.spool.state(self.destination).unwrap_or_default();
+        QueueState {
+            name: self.name.clone(),
+            stored,
+            waiting_messages: spooled.waiting_messages,
+            waiting_bytes: spooled.waiting_bytes,
+            machine,
+            refused: self.refused.load(Ordering::Relaxed),
+            discarded: self.discarded.load(Ordering::Relaxed),
+            dropped: spooled.dropped,
+        }
+    }
+
+    fn commit(&self, point: CommitPoint) -> Commit {
+        Commit::new(&self.spool, point)
+    }
+}
+
+fn destination_options(stored: &StoredQueue) -> DestinationOptions {
+    let options = &stored.options;
+    DestinationOptions { durability: options.durability, limits: options.limits, policy: options.policy }
+}

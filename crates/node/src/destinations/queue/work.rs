@@ -1,0 +1,127 @@
+//! The task of a queue: it tells the machine what happened and does what the machine wants.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use broker::queue::{DeathReason, Nack, QueueOutput, dead_letter};
+use message::{Moment, Now, Publication, QueueName, limits};
+
+use super::{HandedOut, Inside, NodeQueue, Ticket};
+use crate::clock;
+use crate::destinations::Destinations;
+
+/// How long a queue waits before it reads again what could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a step left to do.
+struct Rest {
+    /// There is more to do at once.
+    more: bool,
+    /// There is something to do then.
+    at: Option<Moment>,
+}
+
+impl NodeQueue {
+    /// Works until it is dropped.
+    pub(in crate::destinations) fn run(
+        self: &Arc<Self>,
+        destinations: &Arc<Destinations>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (queue, destinations) = (Arc::clone(self), Arc::downgrade(destinations));
+        async move {
+            loop {
+                let Some(all) = destinations.upgrade() else { return };
+                let rest = queue.step(clock::now(), &all);
+                drop(all);
+                if rest.more {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                match rest.at {
+                    None => queue.work.notified().await,
+                    Some(at) => {
+                        let wait = at.since(clock::moment());
+                        // The time being over is as good a reason to go on.
+                        let _ = tokio::time::timeout(wait, queue.work.notified()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the machine what came back unseen.
+    pub(super) fn hear(&self, now: Now) {
+        let mut inside = self.inside.lock();
+        let unseen = std::mem::take(&mut *self.unseen.lock());
+        let Inside { machine, backlog, .. } = &mut *inside;
+        for (consumer, tag) in unseen {
+            // What is unknown was settled before, by its time or by the end of its consumer.
+            let _ = machine.handle_nack(now, consumer, tag, Nack::Return, backlog);
+        }
+    }
+
+    /// Hands out what can be handed out, without waiting for the task.
+    pub(crate) fn hand_out_now(self: &Arc<Self>, destinations: &Destinations) {
+        self.step(clock::now(), destinations);
+        self.work.notify_one();
+    }
+
+    fn step(self: &Arc<Self>, now: Now, destinations: &Destinations) -> Rest {
+        self.hear(now);
+        let mut inside = self.inside.lock();
+        inside.machine.handle_appended();
+        inside.machine.handle_timeout(now);
+        for _ in 0..limits::QUEUE_STEPS_MAX {
+            let Inside { machine, backlog, sinks, stored, .. } = &mut *inside;
+            match machine.poll_output(now, backlog) {
+                Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
+                Ok(Some(QueueOutput::Expired { .. })) => {}
+                Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
+                    // A consumer that left meanwhile has no sink, and its ticket gives the message back.
+                    let ticket = Ticket::new(self, consumer, tag);
+                    if let Some(sink) = sinks.get_mut(&consumer) {
+                        sink.deliver(HandedOut { publication, ticket });
+                    }
+                }
+                Ok(Some(QueueOutput::DeadLetter { ordinal, reason, deliveries, publication })) => {
+                    let letters = stored.options.dead_letter.clone();
+                    let stored = self.bury(now, destinations, letters.as_ref(), &publication, reason, deliveries);
+                    machine.handle_dead_lettered(now, ordinal, stored, backlog);
+                }
+                Err(error) => {
+                    tracing::error!(queue = %self.name, "the messages of a queue cannot be read: {error}");
+                    return Rest { more: false, at: Some(now.moment + READ_AGAIN) };
+                }
+            }
+        }
+        Rest { more: true, at: None }
+    }
+
+    /// Puts a dead letter where it belongs. It is appended to the same log in which it is acknowledged after that, so
+    /// that no crash loses it between the two. Returns whether it needs its place here no more.
+    fn bury(
+        &self,
+        now: Now,
+        destinations: &Destinations,
+        letters: Option<&QueueName>,
+        publication: &Publication,
+        reason: DeathReason,
+        deliveries: u32,
+    ) -> bool {
+        let Some(letters) = letters else {
+            self.discarded.fetch_add(1, Ordering::Relaxed);
+            return true;
+        };
+        let letter = dead_letter(publication, &self.name, reason, deliveries);
+        let put = match destinations.queue(letters) {
+            Some(queue) => queue.put(now, &letter).map_err(|error| error.to_string()),
+            None => Err(format!("there is no queue `{letters}`: make it, or set another `dead_letter`")),
+        };
+        if let Err(error) = &put {
+            tracing::warn!(queue = %self.name, "a dead letter is kept until there is room for it: {error}");
+        }
+        put.is_ok()
+    }
+}

@@ -1,0 +1,64 @@
+//! The logs of the node, and the thread that writes them.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use store::disk::RealDisk;
+use store::log::Committer;
+use store::spool::{OpenError, Recovery, Spool, SpoolOptions};
+
+/// What lies on disk beside the tables.
+#[derive(Debug)]
+pub(super) struct Logs {
+    /// What waits for queues and sessions.
+    pub(super) spool: Spool,
+    committer: Committer,
+}
+
+/// Why the logs cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    #[error("the system gives no thread for writing logs: {0}")]
+    Thread(#[from] io::Error),
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+}
+
+impl Logs {
+    pub(super) fn open(data_dir: &Path) -> Result<Self, LogsError> {
+        let disk = Arc::new(RealDisk);
+        let committer = Committer::start(Arc::clone(&disk) as Arc<dyn store::disk::Disk>)?;
+        let (spool, recovery) = Spool::open(disk, &data_dir.join("spool"), SpoolOptions::default(), &committer)?;
+        tell(&recovery);
+        Ok(Self { spool, committer })
+    }
+
+    /// Writes what waits, and ends the thread.
+    pub(super) fn close(self) {
+        drop(self.committer);
+    }
+}
+
+/// Says what was found, as far as a person should know.
+fn tell(recovery: &Recovery) {
+    for damage in &recovery.damage {
+        tracing::error!(
+            file = damage.file,
+            at = damage.at,
+            bytes = damage.bytes,
+            "the spool is damaged: {}",
+            damage.what
+        );
+    }
+    if recovery.lost_messages > 0 {
+        tracing::error!(messages = recovery.lost_messages, "messages in the spool are lost by damage");
+    }
+    if recovery.cut_bytes > 0 || recovery.torn_records > 0 {
+        tracing::info!(
+            bytes = recovery.cut_bytes,
+            records = recovery.torn_records,
+            "the end of the spool was being written when the node ended; nobody was promised it"
+        );
+    }
+}

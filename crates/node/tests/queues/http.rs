@@ -1,0 +1,217 @@
+//! The HTTP API of queues.
+
+use serde_json::json;
+
+use crate::harness::{Node, NodeOptions};
+use crate::{Queue, mosquitto};
+
+#[test]
+fn what_is_bound_or_named_goes_into_the_queue_and_is_gone_when_acknowledged() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({ "bindings": ["shop/+/orders", "shop/#"] }));
+    for (topic, qos, payload) in
+        [("shop/1/orders", "1", "a"), ("shop/2", "0", "b"), ("other", "1", "x"), ("$queue/orders", "2", "c")]
+    {
+        assert!(mosquitto(&node, "mosquitto_pub", &["-t", topic, "-q", qos, "-m", payload]).status.success());
+    }
+    assert_eq!(queue.put("?topic=by/hand", "d").status, 204);
+    let taken = queue.take("?max=10&wait_s=20");
+    let payloads: Vec<&str> = taken.iter().map(|(payload, _)| payload.as_str()).collect();
+    assert_eq!(payloads, ["a", "b", "c", "d"]);
+    let shown = queue.show();
+    assert_eq!((&shown["messages"], &shown["in_flight"]), (&json!(4), &json!(4)));
+    let receipts: Vec<&str> = taken.iter().map(|(_, receipt)| receipt.as_str()).collect();
+    assert_eq!(queue.acknowledge(&receipts), json!({ "settled": 4 }));
+    let again = queue.acknowledge(&receipts[..1]);
+    assert_eq!((&again["settled"], &again["late"][0]["receipt"]), (&json!(0), &json!(receipts[0])));
+    let shown = queue.show();
+    assert_eq!((&shown["messages"], &shown["bytes"], &shown["acknowledged"]), (&json!(0), &json!(0), &json!(4)));
+    assert_eq!(queue.payloads(1), Vec::<String>::new());
+}
+
+#[test]
+fn a_request_may_wait_for_a_message() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({}));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.take("?wait_s=25"));
+        crate::harness::eventually(|| queue.show(), |shown| shown["consumers"] == 1);
+        assert_eq!(queue.put("", "late").status, 204);
+        assert_eq!(waiting.join().unwrap()[0].0, "late");
+    });
+}
+
+#[test]
+fn what_is_given_back_comes_again_and_what_is_rejected_is_dead() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({ "deliveries_max": 2 }));
+    let dead = Queue::of(&node, "orders-dead");
+    for payload in ["a", "b", "c"] {
+        assert_eq!(queue.put("?topic=t", payload).status, 204);
+    }
+    for round in 0..2 {
+        let taken = queue.take("");
+        assert_eq!(taken[0].0, "a", "{round}");
+        queue.settle("nack", &json!({ "receipts": [taken[0].1] }));
+    }
+    let taken = queue.take("");
+    assert_eq!(taken[0].0, "b");
+    queue.settle("nack", &json!({ "receipts": [taken[0].1], "reject": true }));
+    assert_eq!(queue.payloads(5), ["c"]);
+    let letters = node.api("GET", &dead.path("/messages")).json();
+    let of = |index: usize| &letters["messages"][index]["message"];
+    let properties = |reason: &str, deliveries: &str| {
+        json!([["dead-letter-queue", "orders"], ["dead-letter-reason", reason], ["dead-letter-deliveries", deliveries]])
+    };
+    assert_eq!((&of(0)["payload"], &of(0)["topic"]), (&json!("a"), &json!("t")));
+    assert_eq!(of(0)["user_properties"], properties("deliveries", "2"));
+    assert_eq!(of(1)["user_properties"], properties("rejected", "1"));
+    assert_eq!(queue.show()["dead_lettered"], 2);
+    assert_eq!(node.api("POST", &dead.path("/requeue")).json(), json!({ "requeued": 2, "left": 0 }));
+    assert_eq!((&dead.show()["messages"], &queue.show()["messages"]), (&json!(0), &json!(3)));
+    let taken = node.api("POST", &queue.path("/consume?max=2")).json();
+    assert_eq!(
+        (&taken["messages"][0]["message"]["payload"], &taken["messages"][0]["delivery"]),
+        (&json!("a"), &json!(1))
+    );
+    assert_eq!(taken["messages"][0]["message"].get("user_properties"), None);
+}
+
+#[test]
+fn urgent_messages_go_first_and_delayed_ones_wait() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({ "priority": true }));
+    for (query, payload) in [("", "plain"), ("?priority=9", "urgent"), ("?delay=1h", "later"), ("?priority=5", "soon")]
+    {
+        assert_eq!(queue.put(query, payload).status, 204);
+    }
+    assert_eq!(queue.payloads(10), ["urgent", "soon", "plain"]);
+    let peeked = node.api("GET", &queue.path("/messages")).json();
+    let states: Vec<_> =
+        peeked["messages"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["in-flight", "in-flight", "delayed", "in-flight"]);
+    assert!(queue.put("?priority=10", "x").problem(400).contains("0 to 9"));
+    assert!(queue.put("?delay=soon", "x").problem(400).contains("span"));
+}
+
+#[test]
+fn a_full_queue_does_what_it_was_told() {
+    let node = Node::start();
+    let refuses = Queue::made(&node, "refuses", &json!({ "messages_max": 2, "bindings": ["r"] }));
+    let drops = Queue::made(&node, "drops", &json!({ "messages_max": 2, "policy": "drop-oldest" }));
+    for payload in ["a", "b", "c"] {
+        assert_eq!(drops.put("", payload).status, 204);
+    }
+    assert_eq!(drops.payloads(5), ["b", "c"]);
+    assert_eq!(drops.show()["dropped"]["oldest"], 1);
+    for expect in [204, 204, 507] {
+        assert_eq!(refuses.put("", "x").status, expect);
+    }
+    let told = mosquitto(&node, "mosquitto_pub", &["-t", "r", "-q", "1", "-m", "x", "-d"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("RC:151"), "{told:?}");
+    assert_eq!(refuses.show()["refused"], 2);
+    assert_eq!(node.api("DELETE", &refuses.path("/messages")).json(), json!({ "purged": 2 }));
+    assert_eq!(refuses.put("", "x").status, 204);
+}
+
+#[test]
+fn one_message_can_be_looked_at_and_thrown_away() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({}));
+    for payload in ["a", "b", "c"] {
+        assert_eq!(queue.put("", payload).status, 204);
+    }
+    let page = node.api("GET", &queue.path("/messages?max=2")).json();
+    assert_eq!((&page["messages"][1]["message"]["payload"], &page["next"]), (&json!("b"), &json!(2)));
+    assert_eq!(node.api("DELETE", &queue.path("/messages/1")).status, 204);
+    node.api("DELETE", &queue.path("/messages/1")).problem(404);
+    assert_eq!(queue.payloads(5), ["a", "c"]);
+    node.api("DELETE", &queue.path("/messages/0")).problem(404);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_reason() {
+    let node = Node::start();
+    let put = |name: &str, settings| node.api_json("PUT", &format!("/queues/{name}"), &settings).problem(400);
+    assert!(put("a%20b", json!({})).contains("queue name"));
+    assert!(put("orders", json!({ "bindings": ["$queue/other"] })).contains("plain topics"));
+    assert!(put("orders", json!({ "dead_letter": "orders" })).contains("its own"));
+    assert!(put("orders", json!({ "size": 1 })).contains("size"));
+    assert_eq!(node.api_json("PUT", "/queues/a", &json!({ "dead_letter": "b" })).status, 201);
+    assert!(put("b", json!({ "dead_letter": "a" })).contains("come back"));
+    assert!(node.api("DELETE", "/queues/b").problem(409).contains("`a`"));
+    assert_eq!(node.api("DELETE", "/queues/a").status, 204);
+    assert_eq!(node.api("DELETE", "/queues/b").status, 204);
+    for (method, path) in [
+        ("GET", "/queues/a"),
+        ("DELETE", "/queues/a"),
+        ("POST", "/queues/a/consume"),
+        ("POST", "/queues/a/messages"),
+        ("GET", "/queues/a/messages"),
+        ("POST", "/queues/a/requeue"),
+    ] {
+        assert!(node.api(method, path).problem(404).contains("no queue `a`"), "{method} {path}");
+    }
+    let queue = Queue::made(&node, "orders", &json!({}));
+    node.api_json("POST", &queue.path("/ack"), &json!({ "receipts": ["x"] })).problem(400);
+}
+
+#[test]
+fn the_command_line_does_it_too() {
+    let node = Node::start();
+    let run = |arguments: &[&str]| {
+        let (code, out, error) = node.command(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        out
+    };
+    run(&["queue", "create", "orders", "--bind", "shop/#", "--deliveries-max", "1", "--policy", "drop-newest"]);
+    let queue = Queue::of(&node, "orders");
+    assert_eq!(queue.show()["settings"]["policy"], "drop-newest");
+    assert!(mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", "1", "-m", "a"]).status.success());
+    assert!(run(&["queue", "peek", "orders"]).contains("\"payload\":\"a\""));
+    let taken = queue.take("");
+    queue.settle("nack", &json!({ "receipts": [taken[0].1] }));
+    crate::harness::eventually(|| run(&["queue", "list"]), |list| list.contains("orders-dead  1 "));
+    assert_eq!(run(&["queue", "requeue", "orders-dead"]), "requeued 1, left 0\n");
+    assert_eq!(run(&["queue", "purge", "orders"]), "purged 1\n");
+    assert!(run(&["queue", "show", "orders"]).contains("\"purged\": 1"));
+    run(&["queue", "delete", "orders"]);
+    let (code, _, error) = node.command(&["queue", "show", "orders"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("no queue `orders`"), "{error}");
+}
+
+#[test]
+fn the_figures_are_in_the_metrics() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({}));
+    for payload in ["a", "b"] {
+        assert_eq!(queue.put("", payload).status, 204);
+    }
+    queue.take("");
+    let metrics = crate::harness::http(node.web, "GET", "/metrics", &[], b"").text();
+    for line in [
+        "headwater_queue_messages{queue=\"orders\"} 2",
+        "headwater_queue_in_flight_messages{queue=\"orders\"} 1",
+        "headwater_queue_delivered_messages_total{queue=\"orders\"} 1",
+        "headwater_queue_dropped_messages_total{queue=\"orders\",reason=\"oldest\"} 0",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line} is not in {metrics}");
+    }
+}
+
+#[test]
+fn the_configuration_makes_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("headwater.toml");
+    std::fs::write(&config, "[queues.orders]\nbindings = [\"shop/#\"]\nack_timeout_s = 5\n").unwrap();
+    let node = Node::start_with(&NodeOptions { config: Some(config.clone()), ..NodeOptions::default() });
+    let shown = Queue::of(&node, "orders").show();
+    assert_eq!((&shown["settings"]["bindings"], &shown["settings"]["ack_timeout_s"]), (&json!(["shop/#"]), &json!(5)));
+    assert_eq!(shown["settings"]["dead_letter"], "orders-dead");
+    std::fs::write(&config, "[queues.orders]\ndead_letter = \"orders\"\n").unwrap();
+    let options = NodeOptions { config: Some(config), ..NodeOptions::default() };
+    let (code, error) = options.refusal(&folder.path().join("data"));
+    assert_eq!(code, Some(3));
+    assert!(error.contains("its own dead letter queue"), "{error}");
+}

@@ -1,0 +1,55 @@
+//! What a queue has after the node was killed or stopped.
+
+use serde_json::json;
+
+use crate::harness::{Node, NodeOptions};
+use crate::{Queue, mosquitto};
+
+#[test]
+fn what_was_acknowledged_to_publishers_survives_a_kill_and_what_consumers_acknowledged_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let queue = Queue::made(&node, "orders", &json!({ "bindings": ["shop/#"], "deliveries_max": 3 }));
+    for number in 0..20 {
+        let payload = number.to_string();
+        let sent = mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", "1", "-m", &payload]);
+        assert!(sent.status.success());
+    }
+    let taken = queue.take("?max=10");
+    let done: Vec<&str> = taken.iter().skip(1).step_by(2).map(|(_, receipt)| receipt.as_str()).collect();
+    assert_eq!(queue.acknowledge(&done)["settled"], 5);
+    node.kill();
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let queue = Queue::of(&node, "orders");
+    assert_eq!(queue.show()["messages"], 15);
+    let expect: Vec<String> = [0, 2, 4, 6, 8].into_iter().chain(10..20).map(|number| number.to_string()).collect();
+    assert_eq!(queue.payloads(100), expect);
+    assert_eq!(queue.put("", "after").status, 204);
+    assert_eq!(queue.payloads(1), ["after"]);
+}
+
+#[test]
+fn a_message_that_kills_its_consumers_does_not_get_more_deliveries_by_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    Queue::made(&node, "orders", &json!({ "deliveries_max": 4 }));
+    assert_eq!(Queue::of(&node, "orders").put("", "poison").status, 204);
+    let mut deliveries = Vec::new();
+    for _ in 0..2 {
+        let queue = Queue::of(&node, "orders");
+        for _ in 0..2 {
+            let taken = node.api("POST", &queue.path("/consume")).json();
+            deliveries.push(taken["messages"][0]["delivery"].as_u64().unwrap());
+            let receipt = &taken["messages"][0]["receipt"];
+            queue.settle("nack", &json!({ "receipts": [receipt] }));
+        }
+        // The count is written behind; a stop writes all of it.
+        assert!(node.stop().success());
+        node = Node::start_in(&data, &NodeOptions::default());
+    }
+    assert_eq!(deliveries, [1, 2, 3, 4]);
+    assert_eq!(Queue::of(&node, "orders").payloads(1), Vec::<String>::new());
+    assert_eq!(Queue::of(&node, "orders-dead").payloads(1), ["poison"]);
+}
