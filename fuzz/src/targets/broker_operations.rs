@@ -23,9 +23,9 @@ pub(super) const TARGET: Target = Target {
 };
 
 const SUBSCRIBERS: usize = 3;
-const TOPICS: [&str; 5] = ["a", "a/b", "b", "b/c", "$x/a"];
-const FILTERS: [&str; 7] = ["a", "a/b", "+", "a/#", "#", "+/b", "$x/+"];
-const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+pub(super) const TOPICS: [&str; 5] = ["a", "a/b", "b", "b/c", "$x/a"];
+pub(super) const FILTERS: [&str; 7] = ["a", "a/b", "+", "a/#", "#", "+/b", "$x/+"];
+pub(super) const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 /// A message as a subscriber gets it: its number, its quality of service, whether it was kept.
 type Got = (u32, QoS, bool);
@@ -34,8 +34,30 @@ type Got = (u32, QoS, bool);
 struct NaiveSubscriber {
     filters: BTreeMap<&'static str, QoS>,
     /// Retained messages, in any order, before all that waits.
-    replay: Vec<Got>,
-    queue: VecDeque<Got>,
+    replay: Vec<Waiting>,
+    queue: VecDeque<Waiting>,
+}
+
+/// A message that waits for a subscriber.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    topic: &'static str,
+    number: u32,
+    published: QoS,
+    granted: QoS,
+}
+
+impl Waiting {
+    fn got(self, retain: bool) -> Got {
+        (self.number, self.published.min(self.granted), retain)
+    }
+}
+
+impl NaiveSubscriber {
+    /// The highest quality of service that it grants to a topic, if it wants it.
+    fn granted(&self, topic: &str) -> Option<QoS> {
+        self.filters.iter().filter(|(filter, _)| matches(filter, topic)).map(|(_, qos)| *qos).max()
+    }
 }
 
 struct Pair {
@@ -70,17 +92,27 @@ impl Pair {
             }
             1 | 2 => self.publish(input.pick(&TOPICS), input.pick(&QOS), input.below(4)),
             3 => self.drain(input.below(SUBSCRIBERS)),
-            _ => {
-                let leaving = input.below(SUBSCRIBERS);
-                let joining = (leaving + 1) % SUBSCRIBERS;
-                let filters = std::mem::take(&mut self.naive[leaving].filters);
-                let filters: Vec<(&'static str, QoS)> = filters.into_iter().collect();
-                let subscriptions = filters.iter().map(|(filter, qos)| subscription(filter, *qos)).collect();
-                let joins = vec![(&self.real[joining], subscriptions)];
-                broker::switch(&self.router, self.clock.now(), &[&self.real[leaving]], joins);
-                self.join(joining, &filters);
-            }
+            _ => self.switch(input.below(SUBSCRIBERS)),
         }
+    }
+
+    /// One leaves, and its neighbour takes over all that it has and all that waits for it.
+    fn switch(&mut self, leaving: usize) {
+        let joining = (leaving + 1) % SUBSCRIBERS;
+        let left = std::mem::take(&mut self.naive[leaving]);
+        let filters: Vec<(&'static str, QoS)> = left.filters.iter().map(|(filter, qos)| (*filter, *qos)).collect();
+        let subscriptions = filters.iter().map(|(filter, qos)| subscription(filter, *qos)).collect();
+        let joins = vec![(&self.real[joining], subscriptions)];
+        broker::switch(&self.router, self.clock.now(), &[&self.real[leaving]], joins);
+        let moved =
+            |waiting: &Waiting| Waiting { granted: left.granted(waiting.topic).unwrap_or(waiting.granted), ..*waiting };
+        let naive = &mut self.naive[joining];
+        naive.replay.extend(left.replay.iter().map(moved));
+        left.queue.iter().rev().for_each(|waiting| naive.queue.push_front(moved(waiting)));
+        self.join(joining, &filters);
+        // Whoever has left has nothing more, and does not come back.
+        self.drain(leaving);
+        self.real[leaving] = LocalSubscriber::open(&self.router, MailboxOptions::for_session());
     }
 
     fn join(&mut self, place: usize, filters: &[(&'static str, QoS)]) {
@@ -88,7 +120,12 @@ impl Pair {
         naive.filters.extend(filters.iter().copied());
         for (filter, granted) in filters {
             let kept = self.retained.iter().filter(|(topic, _)| matches(filter, topic));
-            naive.replay.extend(kept.map(|(_, (number, qos))| (*number, *qos.min(granted), true)));
+            naive.replay.extend(kept.map(|(&topic, &(number, published))| Waiting {
+                topic,
+                number,
+                published,
+                granted: *granted,
+            }));
         }
     }
 
@@ -108,10 +145,10 @@ impl Pair {
         }
         let mut matched = 0;
         for naive in &mut self.naive {
-            let granted = naive.filters.iter().filter(|(filter, _)| matches(filter, topic)).map(|(_, qos)| *qos).max();
-            if let Some(granted) = granted {
+            if let Some(granted) = naive.granted(topic) {
                 matched += 1;
-                naive.queue.push_back((if kind == 3 { 0 } else { number }, qos.min(granted), false));
+                let number = if kind == 3 { 0 } else { number };
+                naive.queue.push_back(Waiting { topic, number, published: qos, granted });
             }
         }
         assert_eq!(routed.matched(), matched, "`{topic}` reaches so many");
@@ -126,8 +163,9 @@ impl Pair {
         let naive = &mut self.naive[place];
         let kept = naive.replay.len().min(got.len());
         got[..kept].sort_unstable();
-        naive.replay.sort_unstable();
-        let expected: Vec<Got> = naive.replay.drain(..).chain(naive.queue.drain(..)).collect();
+        let mut expected: Vec<Got> = naive.replay.drain(..).map(|waiting| waiting.got(true)).collect();
+        expected.sort_unstable();
+        expected.extend(naive.queue.drain(..).map(|waiting| waiting.got(false)));
         assert_eq!(got, expected, "subscriber {place}");
     }
 }
@@ -137,7 +175,7 @@ fn subscription(filter: &str, qos: QoS) -> Subscription {
     Subscription { filter, options: SubscribeOptions { qos, ..SubscribeOptions::default() } }
 }
 
-fn matches(filter: &str, topic: &str) -> bool {
+pub(super) fn matches(filter: &str, topic: &str) -> bool {
     match (TopicFilter::parse(filter), TopicName::parse(topic)) {
         (Ok(filter), Ok(topic)) => filter.matches(&topic),
         _ => false,

@@ -9,6 +9,7 @@ mod mqtt_connection;
 mod mqtt_decode;
 mod mqtt_split;
 mod path;
+mod session_operations;
 mod span;
 mod template;
 mod topic_filter;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     mqtt_connection::TARGET,
     topic_filter::TARGET,
     broker_operations::TARGET,
+    session_operations::TARGET,
     json::TARGET,
     flow_file::TARGET,
     path::TARGET,
