@@ -5,12 +5,11 @@
 mod harness;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use harness::packets::{self, DISCONNECT, read_packet};
-use harness::{DEADLINE, Node, NodeOptions, eventually};
+use harness::client::Client;
+use harness::packets::{self, DISCONNECT};
+use harness::{Node, NodeOptions, eventually};
 
 const MISSING: &str = "this test needs mosquitto: run scripts/install-test-needs.sh";
 
@@ -96,40 +95,23 @@ fn names_and_forms_are_those_of_mosquitto() {
     eventually(theirs, |theirs| *theirs == expected);
 }
 
-struct Client(TcpStream);
-
-impl Client {
-    fn connect(node: &Node, packet: &[u8]) -> Self {
-        let mut client = Self(TcpStream::connect(node.mqtt).unwrap());
-        client.0.set_read_timeout(Some(DEADLINE)).unwrap();
-        client.ask(packet);
-        client
-    }
-
-    /// Sends a packet and takes its answer.
-    fn ask(&mut self, packet: &[u8]) -> u8 {
-        self.0.write_all(packet).unwrap();
-        read_packet(&mut self.0).unwrap().0
-    }
-}
-
 #[test]
 fn figures_are_those_of_what_happened() {
     let node = Node::start_with(&NodeOptions::default().set("node.sys_interval_s", "1"));
     // A client that stays away with a session, and one that subscribes, shares and does not acknowledge.
     let forever = [17, 0xff, 0xff, 0xff, 0xff];
-    let mut away = Client::connect(&node, &packets::connect_with("away", 2, &forever, &[]));
-    away.ask(&packets::subscribe("a/#", 1));
-    away.0.write_all(DISCONNECT).unwrap();
-    assert!(read_packet(&mut away.0).is_none());
-    let mut there = Client::connect(&node, &packets::connect("there"));
-    there.ask(&packets::subscribe("a/#", 1));
-    there.ask(&packets::subscribe("$share/group/b", 0));
-    let mut publisher = Client::connect(&node, &packets::connect("publisher"));
-    for packet_id in 1..=3 {
-        assert_eq!(publisher.ask(&packets::publish("a/1", Some(packet_id), b"12345")), 0x40);
+    let mut away = Client::connect(node.mqtt, &packets::connect_with("away", 2, &forever, &[]));
+    away.subscribe("a/#", 1);
+    away.send(DISCONNECT);
+    assert!(away.read().is_none());
+    let mut there = Client::connect(node.mqtt, &packets::connect("there"));
+    there.subscribe("a/#", 1);
+    there.subscribe("$share/group/b", 0);
+    let mut publisher = Client::connect(node.mqtt, &packets::connect("publisher"));
+    for _ in 0..3 {
+        publisher.publish("a/1", b"12345");
     }
-    assert!((0..3).all(|_| read_packet(&mut there.0).unwrap().0 == 0x32));
+    assert!((0..3).all(|_| there.read().unwrap().0 == 0x32));
     let expected = [
         ("clients/disconnected", "1"),
         ("clients/inactive", "1"),

@@ -82,6 +82,9 @@ impl Simulation {
             settings,
             keep_alive_s_max: chance.pick(&[u16::MAX, 5]),
             mailbox: MailboxOptions::for_session(),
+            connections_max: usize::MAX,
+            subscriptions_max: limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX,
+            slow_client_max: None,
             assigned_ids: AssignedIds::Counted(AtomicU64::new(1)),
             figures: MqttFigures::default(),
         };

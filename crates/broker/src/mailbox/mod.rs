@@ -38,8 +38,11 @@ pub(crate) struct Mailbox {
     /// Copies of what stands under the lock, for those who only choose between mailboxes.
     attended: AtomicBool,
     crowded: AtomicBool,
-    /// What the owner said that it has under way, unacknowledged.
+    /// Something was dropped since it last went below its low-water mark.
+    overflowing: AtomicBool,
+    /// What the owner said that it has under way, unacknowledged, and what it took and has not sent.
     in_flight: AtomicUsize,
+    staged: AtomicUsize,
     inside: Mutex<Inside>,
 }
 
@@ -88,7 +91,9 @@ impl Mailbox {
             destination,
             attended: AtomicBool::new(true),
             crowded: AtomicBool::new(false),
+            overflowing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            staged: AtomicUsize::new(0),
             inside: Mutex::new(inside),
         }
     }
@@ -115,25 +120,32 @@ impl Mailbox {
         self.crowded.load(Ordering::Acquire)
     }
 
+    /// Whether messages are dropped here because the owner is too slow.
+    pub(crate) fn is_overflowing(&self) -> bool {
+        self.overflowing.load(Ordering::Relaxed)
+    }
+
     /// Messages that wait, and all that this mailbox ever dropped.
     pub(crate) fn depth_and_dropped(&self) -> (usize, u64) {
         let inside = self.inside.lock();
         (inside.queue.len() + inside.replay.len(), inside.dropped)
     }
 
-    /// Messages that wait, and what they weigh.
+    /// Messages that wait, with those that the owner took and has not sent; and what those here weigh.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let inside = self.inside.lock();
         let replay_bytes: usize = inside.replay.iter().map(|delivery| delivery.weight_bytes as usize).sum();
-        (inside.queue.len() + inside.replay.len(), inside.queue.bytes() + replay_bytes)
+        let messages = inside.queue.len() + inside.replay.len() + self.staged.load(Ordering::Relaxed);
+        (messages, inside.queue.bytes() + replay_bytes)
     }
 
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_in_flight(&self, messages: usize) {
-        self.in_flight.store(messages, Ordering::Relaxed);
+    pub(crate) fn set_under_way(&self, in_flight: usize, staged: usize) {
+        self.in_flight.store(in_flight, Ordering::Relaxed);
+        self.staged.store(staged, Ordering::Relaxed);
     }
 
     /// Puts a message in by the policy of this mailbox; wakes the owner if it was empty.
@@ -152,8 +164,16 @@ impl Mailbox {
         let pushed = inside.push(&self.options, delivery);
         match pushed {
             Pushed::Pressing => self.crowded.store(true, Ordering::Release),
-            Pushed::Dropped(_) => inside.dropped += 1,
-            Pushed::Replacing(others) => inside.dropped += u64::from(others),
+            Pushed::Dropped(reason) => {
+                inside.dropped += 1;
+                if reason == DropReason::Overflow {
+                    self.overflowing.store(true, Ordering::Relaxed);
+                }
+            }
+            Pushed::Replacing(others) => {
+                inside.dropped += u64::from(others);
+                self.overflowing.store(true, Ordering::Relaxed);
+            }
             Pushed::Accepted | Pushed::Closed => {}
         }
         let waker = if was_empty && !inside.is_empty() { inside.waker.clone() } else { None };
@@ -187,7 +207,11 @@ impl Mailbox {
         batch.extend(inside.replay.drain(..replayed));
         inside.queue.drain(batch, messages_max - replayed);
         let more = if inside.is_empty() { inside.tail.after_queue() } else { Drained::More };
-        let waiting = self.release_below(&mut inside, self.options.low_water());
+        let low_water = self.options.low_water();
+        if self.is_overflowing() && inside.queue.len() <= low_water.0 && inside.queue.bytes() <= low_water.1 {
+            self.overflowing.store(false, Ordering::Relaxed);
+        }
+        let waiting = self.release_below(&mut inside, low_water);
         drop(inside);
         waiting.into_iter().for_each(Waker::wake);
         more

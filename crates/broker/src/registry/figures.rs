@@ -18,7 +18,7 @@ pub struct SessionFigures {
     pub expired: u64,
     /// Messages that wait for a client.
     pub waiting_messages: u64,
-    /// What they weigh against the limits of mailboxes.
+    /// What those that are not about to be sent weigh against the limits of mailboxes.
     pub waiting_bytes: u64,
     /// Messages sent to a client that it has not acknowledged yet.
     pub in_flight: u64,

@@ -1,9 +1,9 @@
 //! The right of one connection to hold a session, until another connection asks for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 
-use message::ClientId;
+use message::{ClientId, Moment};
 
 use super::slot::Left;
 use super::{SessionChange, Sessions};
@@ -15,23 +15,31 @@ use crate::session::{Ending, SessionState};
 #[derive(Debug)]
 pub(crate) struct Lease {
     number: u64,
-    revoked: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     registry: Weak<Sessions>,
 }
+
+/// Another connection wants the session.
+const REVOKED: u8 = 1;
+/// The client is too slow to be served.
+const DISMISSED: u8 = 2;
 
 /// The registry's side.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) number: u64,
-    revoked: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     pub(super) mailbox: Arc<Mailbox>,
+    /// Since when messages for the client were seen to be dropped.
+    pub(super) overflowing_since: Option<Moment>,
 }
 
 impl Lease {
     pub(super) fn new(number: u64, mailbox: &Arc<Mailbox>, registry: &Arc<Sessions>) -> (Self, Held) {
-        let revoked = Arc::new(AtomicBool::new(false));
-        let held = Held { number, revoked: Arc::clone(&revoked), mailbox: Arc::clone(mailbox) };
-        (Self { number, revoked, registry: Arc::downgrade(registry) }, held)
+        let state = Arc::new(AtomicU8::new(0));
+        let mailbox = Arc::clone(mailbox);
+        let held = Held { number, state: Arc::clone(&state), mailbox, overflowing_since: None };
+        (Self { number, state, registry: Arc::downgrade(registry) }, held)
     }
 
     /// Tells the journal of a change, for a session on disk.
@@ -40,7 +48,11 @@ impl Lease {
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) == REVOKED
+    }
+
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DISMISSED
     }
 
     /// Takes out what goes back to the registry; afterwards there is nothing to abandon.
@@ -72,7 +84,12 @@ impl Lease {
 impl Held {
     /// Asks the holder to hand the session back.
     pub(super) fn revoke(&self) {
-        self.revoked.store(true, Ordering::Release);
+        self.state.store(REVOKED, Ordering::Release);
         self.mailbox.wake();
+    }
+
+    /// Notes that the holder should close its connection, and returns whether that is new. Whoever calls this wakes it.
+    pub(super) fn dismiss(&self) -> bool {
+        self.state.compare_exchange(0, DISMISSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }

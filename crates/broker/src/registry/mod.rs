@@ -9,6 +9,7 @@ mod journal;
 mod lease;
 mod on_disk;
 mod slot;
+mod slow;
 
 use std::sync::Arc;
 

@@ -362,3 +362,54 @@ fn subscriptions_of_one_session_are_limited() {
     assert_eq!(session.subscribe(world.now(), vec![subscription("x/0")]).0, [Ok(QoS::ExactlyOnce)]);
     assert_eq!(session.subscriptions().count(), max);
 }
+
+#[test]
+fn who_is_too_slow_for_too_long_is_dismissed_once() {
+    let mut world = World::new(10);
+    let few = MailboxOptions { messages_max: 2, ..MailboxOptions::for_session() };
+    let mut slow = world.connect(Connect { mailbox: few, ..connect("slow") }).session;
+    let wakes = Arc::new(Count::default());
+    slow.set_waker(Waker::from(Arc::clone(&wakes)));
+    slow.subscribe(world.now(), vec![subscription("x")]);
+    let flood = |world: &World| (0..3).for_each(|_| assert_eq!(world.publish("x", QoS::AtLeastOnce), 1));
+    let look = |world: &World| world.sessions.dismiss_slow(world.now(), Duration::from_secs(5)).len();
+    flood(&world);
+    assert_eq!(look(&world), 0);
+    world.pass(4);
+    assert_eq!(look(&world), 0);
+    // It takes what waits: the span begins anew.
+    let mut out = Vec::new();
+    slow.next_deliveries(world.now(), 10, 10, &mut out);
+    assert_eq!(out.len(), 2);
+    world.pass(1);
+    assert_eq!(look(&world), 0);
+    flood(&world);
+    assert_eq!(look(&world), 0);
+    let before = wakes.0.load(Ordering::Relaxed);
+    world.pass(5);
+    assert!(!slow.is_dismissed());
+    assert_eq!((look(&world), look(&world)), (1, 0));
+    assert!(slow.is_dismissed() && !slow.is_taken_over());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), before + 1);
+}
+
+#[test]
+fn figures_tell_what_sessions_hold() {
+    let mut world = World::new(10);
+    let [short, none] = [SessionExpiry::After(Duration::from_secs(5)), SessionExpiry::AtDisconnect];
+    let mut one = world.connect(Connect { expiry: short, ..connect("one") }).session;
+    let two = world.connect(Connect { expiry: none, ..connect("two") }).session;
+    one.subscribe(world.now(), vec![subscription("x")]);
+    (0..5).for_each(|_| assert_eq!(world.publish("x", QoS::AtLeastOnce), 1));
+    let mut out = Vec::new();
+    one.next_deliveries(world.now(), 2, 10, &mut out);
+    let figures = world.sessions.figures();
+    assert_eq!((figures.in_flight, figures.waiting_messages), (2, 3));
+    assert_eq!((figures.connected, figures.connected_max, figures.all), (2, 2, 2));
+    world.leave(two, Ending::Orderly);
+    world.leave(one, Ending::Orderly);
+    let figures = world.sessions.figures();
+    assert_eq!((figures.connected, figures.connected_max, figures.all, figures.expired), (0, 2, 1, 0));
+    world.pass(5);
+    assert_eq!(world.sessions.figures(), SessionFigures { connected_max: 2, expired: 1, ..SessionFigures::default() });
+}

@@ -102,6 +102,11 @@ impl Session {
         self.lease.is_revoked()
     }
 
+    /// Whether the client is too slow: this connection should close ("quota exceeded", 0x97) and hand the session back.
+    pub fn is_dismissed(&self) -> bool {
+        self.lease.is_dismissed()
+    }
+
     /// Changes how long the session outlives its connection, as an MQTT 5.0 DISCONNECT may.
     pub fn set_expiry(&mut self, expiry: SessionExpiry) {
         self.state.expiry = expiry;
@@ -185,6 +190,11 @@ impl Session {
         (existed, promises)
     }
 
+    /// Whether there is a subscription with this filter, and how many there are in all.
+    pub fn subscription_and_count(&self, filter: &TopicFilter) -> (bool, usize) {
+        (self.state.subscriptions.contains_key(filter), self.state.subscriptions.len())
+    }
+
     /// The subscriptions, by filter.
     pub fn subscriptions(&self) -> impl Iterator<Item = (&TopicFilter, &SubscribeOptions)> {
         self.state.subscriptions.iter()
@@ -231,11 +241,11 @@ impl Session {
         }
         if sent.0 > 0 {
             self.tally.sent(sent.0, sent.1);
-            self.mailbox.set_in_flight(self.state.window.len());
         }
         if let (Some(on_disk), Some(last)) = (&self.state.on_disk, placed) {
             on_disk.note_sent(last.next());
         }
+        self.note_under_way();
         (more || !self.state.staged.is_empty()) && out.len() >= end
     }
 
@@ -245,7 +255,7 @@ impl Session {
     pub fn handle_delivered(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
         let place = self.state.window.complete(slot)?;
         self.state.acknowledge(place);
-        self.mailbox.set_in_flight(self.state.window.len());
+        self.note_under_way();
         Ok(())
     }
 
@@ -278,6 +288,11 @@ impl Session {
     /// Where this session lies on disk, if it does.
     pub fn destination(&self) -> Option<DestinationId> {
         self.mailbox.destination()
+    }
+
+    /// Tells those who count what the mailbox does not know.
+    fn note_under_way(&self) {
+        self.mailbox.set_under_way(self.state.window.len(), self.state.staged.len());
     }
 
     /// Deliveries that wait for an acknowledgement.

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 
-use message::{Now, Publication, QoS, TopicNameError};
+use message::{Now, Publication, QoS, TopicName, TopicNameError};
 
 use super::topic_alias::InboundAliases;
 use super::topic_memory::TopicMemory;
@@ -157,6 +157,9 @@ impl Connection {
             return Err(Violation::SubscriptionIdPublished);
         }
         self.traffic.count_payload_received(publish.payload.len());
+        if let Some(topic) = publish.topic.as_ref().filter(|_| !topic_is_known) {
+            self.check_topic(topic)?;
+        }
         let topic = match (publish.topic_alias, publish.topic) {
             (Some(alias), topic) => self.publishes.aliases.resolve(alias, topic)?,
             (None, Some(topic)) => {
@@ -180,6 +183,15 @@ impl Connection {
             Some(packet_id) => self.take_acknowledged(packet_id, publication)?,
         }
         Ok(())
+    }
+
+    /// A topic that is known was looked at before.
+    fn check_topic(&self, topic: &TopicName) -> Result<(), Violation> {
+        if self.settings.takes_topic(topic.as_str()) {
+            return Ok(());
+        }
+        let (bytes_max, levels_max) = (self.settings.topic_bytes_max, self.settings.topic_levels_max);
+        Err(Violation::TopicTooLarge { bytes_max, levels_max })
     }
 
     fn take_acknowledged(&mut self, packet_id: NonZeroU16, publication: Publication) -> Result<(), Violation> {

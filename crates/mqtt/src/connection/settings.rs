@@ -17,6 +17,10 @@ pub struct Settings {
     pub in_flight_max: u16,
     /// Topic aliases that are used towards the client, if it allows more.
     pub outbound_topic_alias_max: u16,
+    /// Levels of a topic or topic filter that are taken.
+    pub topic_levels_max: usize,
+    /// Bytes of a topic or topic filter that are taken.
+    pub topic_bytes_max: usize,
     /// How long the client may take from connecting to being accepted.
     pub connect_deadline: Duration,
 }
@@ -29,7 +33,18 @@ impl Default for Settings {
             topic_alias_max: limits::MQTT_TOPIC_ALIAS_MAX,
             in_flight_max: limits::MQTT_IN_FLIGHT_MAX,
             outbound_topic_alias_max: limits::MQTT_TOPIC_ALIAS_MAX,
+            topic_levels_max: limits::TOPIC_LEVELS_MAX,
+            topic_bytes_max: limits::TOPIC_BYTES_MAX,
             connect_deadline: limits::MQTT_CONNECT_DEADLINE,
         }
+    }
+}
+
+impl Settings {
+    /// Whether a topic, or the pattern of a topic filter, is within the limits.
+    pub fn takes_topic(&self, text: &str) -> bool {
+        // The limits that every topic is within already need no look at its text.
+        text.len() <= self.topic_bytes_max
+            && (self.topic_levels_max >= limits::TOPIC_LEVELS_MAX || text.split('/').count() <= self.topic_levels_max)
     }
 }

@@ -18,11 +18,11 @@ impl Connection {
         for asked in subscribe.filters {
             match TopicFilter::from_byte_string(asked.filter) {
                 // Subscriptions are kept long: they must not keep the read buffer alive.
-                Ok(filter) => {
+                Ok(filter) if self.settings.takes_topic(filter.pattern()) => {
                     filters.push(RequestedFilter { filter: filter.detach(), options: asked.options });
                     reasons.push(None);
                 }
-                Err(_) => reasons.push(Some(ReasonCode::TopicFilterInvalid)),
+                Ok(_) | Err(_) => reasons.push(Some(ReasonCode::TopicFilterInvalid)),
             }
         }
         self.requests_pending += 1;

@@ -27,6 +27,10 @@ pub enum Violation {
     TopicAliasTooHigh { alias: NonZeroU16, topic_alias_max: u16 },
     #[error("topic alias {alias} stands for no topic")]
     TopicAliasUnknown { alias: NonZeroU16 },
+    #[error(
+        "the topic is too long or has too many levels: at most {bytes_max} bytes and {levels_max} levels are taken"
+    )]
+    TopicTooLarge { bytes_max: usize, levels_max: usize },
     #[error("a subscription identifier is not for a client to publish")]
     SubscriptionIdPublished,
     #[error("{packet} does not belong to the delivery with packet identifier {packet_id}")]
@@ -46,6 +50,7 @@ impl Violation {
             Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => ReasonCode::TopicAliasInvalid,
+            Self::TopicTooLarge { .. } => ReasonCode::TopicNameInvalid,
             Self::AnswerTooLarge { .. } => ReasonCode::PacketTooLarge,
             Self::ConnectMissing { .. }
             | Self::ConnectTwice

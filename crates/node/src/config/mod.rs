@@ -19,8 +19,8 @@ pub use load::{Loaded, Sources, load};
 pub use origin::Origin;
 pub use problem::ConfigProblem;
 pub use resolved::{
-    Config, EndpointsListener, FlowOverrides, Limits, Listeners, Log, LogFormat, MqttListener, MqttWebSocketListener,
-    NodeSettings, WebListener,
+    Config, EndpointsListener, FlowOverrides, Limits, Listeners, Log, LogFormat, MailboxDrops, MqttListener,
+    MqttWebSocketListener, NodeSettings, WebListener,
 };
 pub(crate) use rules::is_remote;
 pub use schema::config_schema;

@@ -133,12 +133,57 @@ pub struct Limits {
     /// to use this. 65535: whatever the client asks for.
     #[schemars(range(min = 1, max = 65_535))]
     pub mqtt_keep_alive_s_max: u16,
+    /// MQTT connections at one time; more are closed at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub mqtt_connections_max: usize,
+    /// MQTT sessions, connected or not; a client that would be one more is refused.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub mqtt_sessions_max: usize,
+    /// Subscriptions of one MQTT session; more are refused.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub mqtt_subscriptions_per_session_max: usize,
+    /// Seconds that a client may take from connecting to being accepted.
+    #[schemars(range(min = 1, max = 600))]
+    pub mqtt_connect_deadline_s: u32,
+    /// Messages of QoS 1 and 2 that a client may have under way to the node, unacknowledged.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub mqtt_receive_max: u16,
+    /// Messages of QoS 1 and 2 that the node has under way to one client, unacknowledged, if that allows more.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub mqtt_in_flight_max: u16,
+    /// Levels of a topic or topic filter of an MQTT client.
+    #[schemars(range(min = 1, max = 200))]
+    pub mqtt_topic_levels_max: usize,
+    /// Bytes of a topic or topic filter of an MQTT client.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub mqtt_topic_bytes_max: usize,
+    /// Retained messages that the node keeps; one more is forwarded, but not kept.
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub retained_messages_max: usize,
+    /// Bytes of retained messages that the node keeps.
+    #[schemars(range(min = 0, max = 17_179_869_184_u64))]
+    pub retained_bytes_max: usize,
     /// Messages that wait for one MQTT client.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub mailbox_messages_max: usize,
     /// Bytes that wait for one MQTT client.
     #[schemars(range(min = 65_536, max = 17_179_869_184_u64))]
     pub mailbox_bytes_max: usize,
+    /// What gives way when a message with QoS 0 finds that as much waits for an MQTT client as may: `new`, that message, or
+    /// `oldest`, those that wait longest.
+    pub mailbox_drops: MailboxDrops,
+    /// Seconds that messages for a connected MQTT client may go on being dropped before it is disconnected; 0: for ever.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub mqtt_slow_client_s_max: u32,
+}
+
+/// What gives way in a full mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MailboxDrops {
+    #[default]
+    New,
+    Oldest,
 }
 
 /// What the node says about itself.
@@ -219,8 +264,20 @@ impl Default for Limits {
         Self {
             mqtt_packet_bytes_max: limits::MQTT_PACKET_BYTES_MAX,
             mqtt_keep_alive_s_max: u16::MAX,
+            mqtt_connections_max: limits::MQTT_CONNECTIONS_MAX,
+            mqtt_sessions_max: limits::SESSIONS_MAX,
+            mqtt_subscriptions_per_session_max: limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX,
+            mqtt_connect_deadline_s: 10,
+            mqtt_receive_max: limits::MQTT_RECEIVE_MAX,
+            mqtt_in_flight_max: limits::MQTT_IN_FLIGHT_MAX,
+            mqtt_topic_levels_max: limits::TOPIC_LEVELS_MAX,
+            mqtt_topic_bytes_max: limits::TOPIC_BYTES_MAX,
+            retained_messages_max: limits::RETAINED_MESSAGES_MAX,
+            retained_bytes_max: limits::RETAINED_BYTES_MAX,
             mailbox_messages_max: limits::MAILBOX_MESSAGES_MAX,
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
+            mailbox_drops: MailboxDrops::New,
+            mqtt_slow_client_s_max: 0,
         }
     }
 }
@@ -243,6 +300,12 @@ impl Config {
     /// The span between two tellings of the broker's figures; `None`: they are not told.
     pub fn sys_interval(&self) -> Option<Duration> {
         Some(Duration::from_secs(u64::from(self.node.sys_interval_s))).filter(|interval| !interval.is_zero())
+    }
+
+    /// How long messages for a client may go on being dropped; `None` for ever.
+    pub fn slow_client_max(&self) -> Option<Duration> {
+        let seconds = u64::from(self.limits.mqtt_slow_client_s_max);
+        Some(Duration::from_secs(seconds)).filter(|span| !span.is_zero())
     }
 
     /// How long flows may take to finish what they hold when the node is told to stop.

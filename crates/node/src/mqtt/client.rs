@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -12,8 +11,8 @@ use bytes::BytesMut;
 use message::{Moment, Now};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
-use super::Mqtt;
 use super::awaited::Then;
+use super::{End, Mqtt};
 
 /// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
 /// any more, and its session must not wait for it.
@@ -102,9 +101,12 @@ impl Client {
         self.poll_awaited(now, waker);
         self.handle_events(now);
         self.settle_session(now);
-        if self.session.as_ref().is_some_and(Session::is_taken_over) {
-            self.connection.handle_close(ReasonCode::SessionTakenOver);
-            self.handle_events(now);
+        if let Some(session) = self.session.as_ref().filter(|_| self.closed.is_none()) {
+            if session.is_taken_over() {
+                self.close(now, ReasonCode::SessionTakenOver);
+            } else if session.is_dismissed() {
+                self.close(now, ReasonCode::QuotaExceeded);
+            }
         }
         self.write_deliveries(now);
         self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
@@ -204,6 +206,8 @@ impl Client {
                 Event::Unsubscribe(request) => self.handle_unsubscribe(now, request),
                 Event::Closed(closed) => {
                     self.complain(now, &closed);
+                    let was_dismissed = self.session.as_ref().is_some_and(Session::is_dismissed);
+                    self.mqtt.figures.ends.count(End::of(&closed.cause, was_dismissed));
                     self.closed = Some(closed);
                     self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
                 }
@@ -228,7 +232,6 @@ impl Client {
     fn complain(&self, now: Now, closed: &Closed) {
         let CloseCause::Violation(violation) = &closed.cause else { return };
         let figures = &self.mqtt.figures;
-        figures.violations.fetch_add(1, Ordering::Relaxed);
         if figures.complaints.0.lets_through(now) {
             let client = self.connection.client_id().map(message::ClientId::as_str);
             tracing::warn!(client, reason = %violation.reason(), "a client broke the protocol: {violation}");

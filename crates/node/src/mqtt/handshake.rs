@@ -28,6 +28,9 @@ impl Client {
             self.mqtt.figures.denied.fetch_add(1, Ordering::Relaxed);
             return self.connection.handle_refused(ReasonCode::NotAuthorized);
         }
+        if will.is_some_and(|will| !self.mqtt.settings.takes_topic(will.topic.as_str())) {
+            return self.connection.handle_refused(ReasonCode::TopicNameInvalid);
+        }
         let connect = Connect {
             client_id: client_id.clone(),
             clean_start: request.clean_start,
@@ -41,7 +44,10 @@ impl Client {
                 self.claim = Some((claim, request));
             }
             Err(error) => {
-                tracing::warn!(client = client_id.as_str(), "client refused: {error}");
+                self.mqtt.figures.sessions_refused.fetch_add(1, Ordering::Relaxed);
+                if self.mqtt.figures.complaints.0.lets_through(now) {
+                    tracing::warn!(client = client_id.as_str(), "client refused: {error}");
+                }
                 self.connection.handle_refused(ReasonCode::QuotaExceeded);
             }
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use message::limits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -61,7 +60,7 @@ pub async fn serve(
     threads: IoThreads,
     mut phases: watch::Receiver<Phase>,
 ) {
-    let places = Arc::new(Semaphore::new(limits::MQTT_CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(mqtt.connections_max));
     let reception = Arc::new(Reception { mqtt, places: Arc::clone(&places), threads, phases: phases.clone() });
     let mut accepting = JoinSet::new();
     for listener in listeners {
@@ -69,7 +68,7 @@ pub async fn serve(
     }
     while accepting.join_next().await.is_some() {}
     Phase::Closing.reached(&mut phases).await;
-    let all = u32::try_from(limits::MQTT_CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    let all = u32::try_from(reception.mqtt.connections_max).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(LEAVE_MAX, places.acquire_many(all)).await;
 }
 
@@ -95,6 +94,10 @@ impl Reception {
     fn accept(&self, stream: TcpStream, carrier: &Carrier) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.mqtt.figures.refused.fetch_add(1, Ordering::Relaxed);
+            if self.mqtt.figures.complaints.0.lets_through(clock::now()) {
+                let connections_max = self.mqtt.connections_max;
+                tracing::warn!(connections_max, "a client was refused: raise limits.mqtt_connections_max to take more");
+            }
             return;
         };
         // Each thread waits for its own sockets: the stream leaves this one's.

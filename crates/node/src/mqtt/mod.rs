@@ -6,6 +6,7 @@ mod awaited;
 mod client;
 mod deliveries;
 mod drive;
+mod ends;
 mod handshake;
 mod io_threads;
 mod listener;
@@ -16,6 +17,7 @@ mod timers;
 mod web_socket;
 
 pub use client::Client;
+pub use ends::{End, Ends};
 pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use phase::Phase;
@@ -24,6 +26,7 @@ pub use web_socket::Gate;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use broker::{Access, MailboxOptions, Router, Sessions};
 use message::limits;
@@ -43,6 +46,12 @@ pub struct Mqtt {
     pub keep_alive_s_max: u16,
     /// The limits of a session's mailbox.
     pub mailbox: MailboxOptions,
+    /// Connections at one time.
+    pub connections_max: usize,
+    /// Subscriptions of one session.
+    pub subscriptions_max: usize,
+    /// How long messages for a client may go on being dropped before it is disconnected; `None` for ever.
+    pub slow_client_max: Option<Duration>,
     /// Gives identifiers to clients that bring none; random at the edge, counted in a simulation.
     pub assigned_ids: AssignedIds,
     pub figures: MqttFigures,
@@ -64,12 +73,16 @@ pub struct MqttFigures {
     pub open: AtomicU64,
     /// Connections refused because the node has as many as it takes.
     pub refused: AtomicU64,
+    /// Clients refused because the node keeps as many sessions as it takes.
+    pub sessions_refused: AtomicU64,
+    /// Subscriptions refused because the session has as many as it may.
+    pub subscriptions_refused: AtomicU64,
+    /// Connections that have ended, by their end.
+    pub ends: Ends,
     /// Deliveries that were dropped because the client takes no packets of that size.
     pub too_large: AtomicU64,
     /// Publishes and subscriptions refused by the access rules.
     pub denied: AtomicU64,
-    /// Connections that ended because the client broke the protocol.
-    pub violations: AtomicU64,
     /// What connections carried; a connection counts in one of these, so that threads do not share one.
     traffic: [TrafficTotals; TRAFFIC_LINES],
     complaints: Complaints,

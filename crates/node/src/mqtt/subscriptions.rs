@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
 use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
-use message::Now;
+use message::{Now, TopicFilter};
 use mqtt::packet::RetainHandling as Asked;
 use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
@@ -20,6 +20,11 @@ impl Client {
             if self.mqtt.access.may_subscribe(&self.principal, &asked.filter).is_err() {
                 self.mqtt.figures.denied.fetch_add(1, Ordering::Relaxed);
                 answers.push(Some(ReasonCode::NotAuthorized));
+                continue;
+            }
+            if !self.has_room_for(&asked.filter, subscriptions.len()) {
+                self.mqtt.figures.subscriptions_refused.fetch_add(1, Ordering::Relaxed);
+                answers.push(Some(ReasonCode::QuotaExceeded));
                 continue;
             }
             let options = SubscribeOptions {
@@ -49,6 +54,13 @@ impl Client {
             .map(|answer| answer.or_else(|| granted.next()).unwrap_or(ReasonCode::UnspecifiedError))
             .collect();
         self.once_settled(now, promises, Then::Subscribed(request.ticket, answers));
+    }
+
+    /// Whether one more subscription is within the limit, beside those of the same request.
+    fn has_room_for(&self, filter: &TopicFilter, of_request: usize) -> bool {
+        let Some(session) = &self.session else { return true };
+        let (is_there, count) = session.subscription_and_count(filter);
+        is_there || count + of_request < self.mqtt.subscriptions_max
     }
 
     pub(super) fn handle_unsubscribe(&mut self, now: Now, request: UnsubscribeRequest) {

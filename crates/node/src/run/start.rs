@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use broker::{MailboxOptions, OpenAccess, Router, RouterOptions, Sessions};
+use broker::{MailboxOptions, OpenAccess, Overflow, Router, RouterOptions, Sessions};
 use flow::Catalog;
-use message::limits;
 use store::table::{Condition, OpenError, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use super::notify::{Notice, notify};
 use super::{Addresses, RunningNode, reachable};
 use crate::api::{self, Access, ApiState};
 use crate::clock;
-use crate::config::{Config, is_remote};
+use crate::config::{Config, MailboxDrops, is_remote};
 use crate::data_dir::{DataDir, DataDirError, random_text};
 use crate::destinations::Destinations;
 use crate::endpoints::{self, EndpointTable};
@@ -80,7 +80,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let addresses = bound.addresses;
     let tables = open_tables(data_dir.path())?;
 
-    let router = router(&tables);
+    let router = router(&config, &tables);
     let mqtt = mqtt(&config, &router);
     let logs = Logs::open(data_dir.path())?;
     let destinations = open_destinations(&config, &tables, &logs, &router).await?;
@@ -200,8 +200,10 @@ fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
 }
 
 /// A router with the retained messages that are on disk, where their changes go.
-fn router(tables: &Tables) -> Arc<Router> {
+fn router(config: &Config, tables: &Tables) -> Arc<Router> {
     let router = Router::new(RouterOptions {
+        retained_messages_max: config.limits.retained_messages_max,
+        retained_bytes_max: config.limits.retained_bytes_max,
         retained_journal: Some(Arc::new(RetainedOnDisk::new(tables.retained()))),
         ..RouterOptions::new(clock::random_u64())
     });
@@ -213,15 +215,30 @@ fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
     let limits = &config.limits;
     Arc::new(Mqtt {
         router: Arc::clone(router),
-        sessions: Sessions::new(router, limits::SESSIONS_MAX),
+        sessions: Sessions::new(router, limits.mqtt_sessions_max),
         access: Arc::new(OpenAccess),
-        settings: ::mqtt::Settings { packet_bytes_max: limits.mqtt_packet_bytes_max, ..::mqtt::Settings::default() },
+        settings: ::mqtt::Settings {
+            packet_bytes_max: limits.mqtt_packet_bytes_max,
+            receive_max: limits.mqtt_receive_max,
+            in_flight_max: limits.mqtt_in_flight_max,
+            topic_levels_max: limits.mqtt_topic_levels_max,
+            topic_bytes_max: limits.mqtt_topic_bytes_max,
+            connect_deadline: Duration::from_secs(u64::from(limits.mqtt_connect_deadline_s)),
+            ..::mqtt::Settings::default()
+        },
         keep_alive_s_max: limits.mqtt_keep_alive_s_max,
         mailbox: MailboxOptions {
             messages_max: limits.mailbox_messages_max,
             bytes_max: limits.mailbox_bytes_max,
+            overflow_at_most_once: match limits.mailbox_drops {
+                MailboxDrops::New => Overflow::DropWrite,
+                MailboxDrops::Oldest => Overflow::DropOldest,
+            },
             ..MailboxOptions::for_session()
         },
+        connections_max: limits.mqtt_connections_max,
+        subscriptions_max: limits.mqtt_subscriptions_per_session_max,
+        slow_client_max: config.slow_client_max(),
         assigned_ids: AssignedIds::Random,
         figures: MqttFigures::default(),
     })

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(unreachable_pub, reason = "each test file is a crate of its own")]
 
+pub mod client;
 pub mod packets;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::mqtt::{DirectionFigures, PacketType};
 
 use super::open_metrics::{Kind, OpenMetrics};
-use crate::mqtt::Mqtt;
+use crate::mqtt::{End, Mqtt};
 
 pub(super) fn write(metrics: &mut OpenMetrics, mqtt: &Mqtt) {
     write_sessions(metrics, mqtt);
@@ -32,7 +32,13 @@ fn write_sessions(metrics: &mut OpenMetrics, mqtt: &Mqtt) {
             "Messages that wait for a client.",
             sessions.waiting_messages,
         ),
-        ("headwater_mqtt_waiting_bytes", Kind::Gauge, "bytes", "Memory that they take.", sessions.waiting_bytes),
+        (
+            "headwater_mqtt_waiting_bytes",
+            Kind::Gauge,
+            "bytes",
+            "Memory that those in mailboxes take.",
+            sessions.waiting_bytes,
+        ),
         (
             "headwater_mqtt_in_flight_messages",
             Kind::Gauge,
@@ -48,7 +54,7 @@ fn write_sessions(metrics: &mut OpenMetrics, mqtt: &Mqtt) {
 
 fn write_connections(metrics: &mut OpenMetrics, mqtt: &Mqtt) {
     let figures = &mqtt.figures;
-    let counts: [(&'static str, Kind, &str, &AtomicU64); 5] = [
+    let counts: [(&'static str, Kind, &str, &AtomicU64); 6] = [
         ("headwater_mqtt_connections", Kind::Counter, "Connections accepted.", &figures.connections),
         ("headwater_mqtt_open_connections", Kind::Gauge, "Connections now.", &figures.open),
         (
@@ -64,15 +70,25 @@ fn write_connections(metrics: &mut OpenMetrics, mqtt: &Mqtt) {
             &figures.denied,
         ),
         (
-            "headwater_mqtt_violations",
+            "headwater_mqtt_sessions_refused",
             Kind::Counter,
-            "Connections that ended because the client broke the protocol.",
-            &figures.violations,
+            "Clients refused as there were too many sessions.",
+            &figures.sessions_refused,
+        ),
+        (
+            "headwater_mqtt_subscriptions_refused",
+            Kind::Counter,
+            "Subscriptions refused as the session had too many.",
+            &figures.subscriptions_refused,
         ),
     ];
     for (name, kind, help, count) in counts {
         metrics.family(name, kind, "", help);
         metrics.sample(&[], count.load(Ordering::Relaxed));
+    }
+    metrics.family("headwater_mqtt_ended_connections", Kind::Counter, "", "Connections that have ended, by their end.");
+    for end in End::ALL {
+        metrics.sample(&[("end", end.as_str())], figures.ends.get(end));
     }
 }
 
