@@ -40,7 +40,7 @@ impl Book {
     }
 
     /// Takes a parked session out, with its timers.
-    pub(super) fn unpark(&mut self, client_id: &ClientId) -> Option<Parked> {
+    pub(super) fn unpark(&mut self, client_id: &ClientId) -> Option<Box<Parked>> {
         let Some(Slot::Parked(_)) = self.slots.get(client_id) else { return None };
         let Some(Slot::Parked(parked)) = self.slots.remove(client_id) else { return None };
         for timer in parked.timers(client_id) {
@@ -73,7 +73,7 @@ impl Book {
             other => (other, None),
         };
         aftermath.wills.extend(due.map(|will| will.publish_at(now.wall)));
-        let parked = Parked { mailbox, state, will, expires_at };
+        let parked = Box::new(Parked { mailbox, state, will, expires_at });
         self.timers.extend(parked.timers(&client_id));
         self.slots.insert(client_id, Slot::Parked(parked));
     }

@@ -95,7 +95,7 @@ impl Sessions {
         match book.slots.get_mut(&connect.client_id) {
             Some(Slot::Held { held, waiting }) => {
                 aftermath.revoked.push(held.clone());
-                let before = waiting.replace(Waiting { connect, cell: Arc::downgrade(&cell) });
+                let before = waiting.replace(Box::new(Waiting { connect, cell: Arc::downgrade(&cell) }));
                 let before = before.and_then(|waiting| waiting.cell.upgrade());
                 aftermath.answers.extend(before.map(|cell| (cell, Err(Superseded))));
             }

@@ -112,7 +112,7 @@ impl Sessions {
         let parked = Parked { mailbox, state, will, expires_at };
         let mut book = self.book.lock();
         book.timers.extend(parked.timers(&client_id));
-        book.slots.insert(client_id, Slot::Parked(parked));
+        book.slots.insert(client_id, Slot::Parked(Box::new(parked)));
     }
 }
 

@@ -13,10 +13,10 @@ use crate::session::{Ending, SessionState, Will};
 /// Where a client's session is.
 #[derive(Debug)]
 pub(super) enum Slot {
-    /// With a connection; another may wait for it.
-    Held { held: Held, waiting: Option<Waiting> },
+    /// With a connection; another may wait for it. In boxes is what most sessions of a node do not need.
+    Held { held: Held, waiting: Option<Box<Waiting>> },
     /// Here, until the client comes back or the session expires.
-    Parked(Parked),
+    Parked(Box<Parked>),
 }
 
 pub(super) struct Waiting {

@@ -127,6 +127,17 @@ impl Connection {
         &mut self.out
     }
 
+    /// Gives back the memory that only work needs. For when the transport brings nothing and takes nothing: a node has
+    /// more connections that rest than such that work.
+    pub fn rest(&mut self) {
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        if self.out.is_empty() {
+            self.out = BytesMut::new();
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` when nothing is waited for.
     pub fn poll_timeout(&self) -> Option<Moment> {
         self.next_timer().map(|(_, moment)| moment)

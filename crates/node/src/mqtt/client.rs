@@ -112,6 +112,12 @@ impl Client {
         self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
     }
 
+    /// Gives back the memory that only work needs. For when the transport brings nothing and takes nothing.
+    pub fn rest(&mut self) {
+        self.connection.rest();
+        self.outgoing = Vec::new();
+    }
+
     /// The bytes that are to be sent; whoever drives advances them past what the transport took.
     pub fn transmit(&mut self) -> &mut BytesMut {
         self.connection.transmit()

@@ -17,7 +17,7 @@ use tokio_util::io::poll_read_buf;
 use super::{Client, Mqtt, Phase};
 use crate::clock;
 
-/// What an idle connection holds to read into.
+/// What a connection reads at once when it was idle.
 const READ_BYTES_MIN: usize = 2 * 1024;
 /// What a busy one reads at once: some hundred small messages share one buffer.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -25,6 +25,7 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// How long, and how much, a client may still send after the node has ended the connection.
 const LINGER_MAX: Duration = Duration::from_secs(5);
+const LINGER_READ_BYTES: usize = 4096;
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -85,7 +86,8 @@ where
 /// Reads what the client still sends, until it closes too. If the transport were closed with bytes unread, the system
 /// would reset it, and the client might never read the packet that says why it was disconnected.
 async fn discard<T: AsyncRead + Unpin>(transport: &mut T) {
-    let mut unread = [0; 4096];
+    // Not in the future itself, which every connection would hold as long as it lives.
+    let mut unread = vec![0; LINGER_READ_BYTES];
     let mut left = LINGER_BYTES_MAX;
     while left > 0 {
         match transport.read(&mut unread).await {
@@ -128,6 +130,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
             }
             let timed = self.poll_timer(cx);
             if !(read || written || timed) {
+                self.client.rest();
                 return Poll::Pending;
             }
         }
@@ -143,7 +146,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
         self.input.reserve(self.read_bytes);
         match poll_read_buf(Pin::new(&mut self.transport), cx, &mut self.input) {
             Poll::Pending => {
-                if self.input.is_empty() && self.read_bytes > READ_BYTES_MIN {
+                if self.input.is_empty() {
+                    // An idle connection holds no buffer: most of a node's connections are idle most of the time.
                     self.read_bytes = READ_BYTES_MIN;
                     self.input = BytesMut::new();
                 }
