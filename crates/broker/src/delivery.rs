@@ -7,6 +7,7 @@ use message::{Publication, QoS, TopicFilter};
 use store::log::CommitPoint;
 use store::spool::Ordinal;
 
+use crate::receipt::Receipt;
 use crate::share::Share;
 use crate::subscription::SubscriptionIds;
 
@@ -25,6 +26,8 @@ pub struct Delivery {
     pub(crate) share: Option<Arc<Share>>,
     /// Where it lies on disk, if it waits there too until it is acknowledged.
     pub(crate) place: Option<Place>,
+    /// Who hears what becomes of it, if it is not the router's.
+    pub(crate) receipt: Option<Arc<dyn Receipt>>,
     /// What this message weighs against the limits of a mailbox, in bytes.
     pub(crate) weight_bytes: u32,
 }

@@ -98,6 +98,11 @@ pub const QUEUE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const DESTINATION_BINDINGS_MAX: usize = 100;
 /// The most urgent priority of a message.
 pub const QUEUE_PRIORITY_MAX: u8 = 9;
+/// Messages that one MQTT client has of a queue at a time, if its Receive Maximum allows: those that it has others cannot
+/// work off.
+pub const QUEUE_MQTT_IN_FLIGHT_MAX: usize = 100;
+/// How long a message waits that an MQTT client refused: an acknowledgement has no word for it.
+pub const QUEUE_MQTT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long a request may wait for messages: less than the API allows a request to take.
 pub const QUEUE_CONSUME_WAIT_MAX: Duration = Duration::from_secs(25);
 /// Messages that a queue hands out before it lets others have their turn.

@@ -59,6 +59,12 @@ impl TopicFilter {
         self.text.get(self.pattern_start..).unwrap_or_default()
     }
 
+    /// Whether this names a queue or a stream, as in `$queue/orders`, and no topics.
+    pub fn is_of_destination(&self) -> bool {
+        let text = self.as_str();
+        text.starts_with("$queue/") || text.starts_with("$stream/")
+    }
+
     /// The group's name, if the subscription is shared.
     pub fn share_group(&self) -> Option<&str> {
         self.text.strip_prefix(SHARE_PREFIX)?.split('/').next()

@@ -26,6 +26,12 @@ impl TopicName {
         Ok(Self(text))
     }
 
+    /// Whether this names a queue or a stream, as in `$queue/orders`.
+    pub fn is_of_destination(&self) -> bool {
+        let text = self.as_str();
+        text.starts_with("$queue/") || text.starts_with("$stream/")
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

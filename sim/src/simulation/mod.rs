@@ -11,7 +11,7 @@ use std::time::Duration;
 use broker::{MailboxOptions, OpenAccess, Router, RouterOptions, Sessions};
 use message::limits;
 use mqtt::{ReasonCode, Settings};
-use node::mqtt::{AssignedIds, Mqtt, MqttFigures};
+use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues};
 
 use crate::device::DeviceOptions;
 use crate::flow_run::FlowRun;
@@ -79,6 +79,7 @@ impl Simulation {
             sessions: Sessions::new(&router, limits::SESSIONS_MAX),
             router,
             access: Arc::new(OpenAccess),
+            queues: Arc::new(NoQueues),
             settings,
             keep_alive_s_max: chance.pick(&[u16::MAX, 5]),
             mailbox: MailboxOptions::for_session(),

@@ -249,6 +249,13 @@ impl Mailbox {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    /// Drops what does not come from the router: its senders hear of it.
+    pub(crate) fn drop_receipts(&self) {
+        let dropped = self.inside.lock().queue.take_if(|delivery| delivery.receipt.is_some());
+        // After the lock, as those who hear of it may be about to send.
+        drop(dropped);
+    }
+
     /// Takes out what shared subscriptions sent here with QoS 1 or 2, of one of them or of all.
     pub(crate) fn take_shared(&self, only: Option<&TopicFilter>) -> Vec<Delivery> {
         self.inside.lock().queue.take_if(|delivery| delivery.may_pass_on(only))

@@ -36,6 +36,7 @@ fn delivery(qos: QoS, number: usize) -> Delivery {
         identifiers: SubscriptionIds::default(),
         share: None,
         place: None,
+        receipt: None,
         weight_bytes: Delivery::weight_of(&publication),
         publication: Arc::new(publication),
     }

@@ -124,6 +124,7 @@ impl<'a> FanOut<'a> {
             identifiers: grant.identifiers.clone(),
             share: share.map(Arc::clone),
             place: None,
+            receipt: None,
             weight_bytes: self.weight_bytes,
         }
     }

@@ -285,6 +285,7 @@ impl Router {
                     identifiers: SubscriptionIds::from(options.identifier),
                     share: None,
                     place: None,
+                    receipt: None,
                     weight_bytes: Delivery::weight_of(publication),
                     publication: Arc::clone(publication),
                 });
@@ -313,6 +314,7 @@ impl Router {
             qos: delivery.publication.qos.min(member.grant.qos),
             identifiers: member.grant.identifiers.clone(),
             place: None,
+            receipt: None,
             ..delivery.clone()
         };
         if let Some(pushed) = self.place_one(&member.mailbox, &delivery, tally) {
@@ -372,6 +374,10 @@ impl Router {
 impl Change<'_> {
     fn apply(self, tree: &mut Tree) -> bool {
         match self {
+            // What is sent to a queue is for its consumers, whom the queue chooses itself.
+            Self::Subscribe { mailbox, filter, .. } if filter.is_of_destination() && mailbox.collector().is_none() => {
+                false
+            }
             Self::Subscribe { mailbox, filter, options } => {
                 tree.insert(filter, Binding { mailbox: Arc::clone(mailbox), options })
             }

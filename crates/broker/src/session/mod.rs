@@ -19,6 +19,7 @@ use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Drained, Mailbox};
 use crate::promise::Promises;
+use crate::receipt::{Refusal, SessionSender, Settled};
 use crate::registry::{Lease, SessionChange};
 use crate::router::{Change, Router};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
@@ -74,6 +75,7 @@ impl Session {
         mut state: SessionState,
     ) -> Self {
         state.window.start_connection();
+        state.drop_receipts(&mailbox);
         if let Some(on_disk) = &mut state.on_disk {
             on_disk.forget_fault();
         }
@@ -249,14 +251,35 @@ impl Session {
         (more || !self.state.staged.is_empty()) && out.len() >= end
     }
 
-    /// The client has a QoS 1 message (PUBACK), has finished with a QoS 2 one (PUBCOMP), or refused either (a reason
-    /// code of 0x80 or more), or it cannot be sent at all as the client takes no packet of that size: its slot is free
-    /// again.
+    /// The client has a QoS 1 message (PUBACK) or has finished with a QoS 2 one (PUBCOMP): its slot is free again.
     pub fn handle_delivered(&mut self, slot: Slot) -> Result<(), UnknownSlot> {
-        let place = self.state.window.complete(slot)?;
+        self.complete(slot, Settled::Done)
+    }
+
+    /// The client refused a message (a reason code of 0x80 or more), or it cannot be sent at all as the client takes no
+    /// packet of that size: its slot is free again. What came by a subscription is done with.
+    pub fn handle_refused(&mut self, slot: Slot, refusal: Refusal) -> Result<(), UnknownSlot> {
+        self.complete(slot, Settled::Refused(refusal))
+    }
+
+    fn complete(&mut self, slot: Slot, settled: Settled) -> Result<(), UnknownSlot> {
+        let (place, receipt) = self.state.window.complete(slot)?;
+        if let Some(receipt) = receipt {
+            receipt.handle_settled(settled);
+        }
         self.state.acknowledge(place);
         self.note_under_way();
         Ok(())
+    }
+
+    /// Sends deliveries of its own to this client, as a queue does.
+    pub fn sender(&self) -> SessionSender {
+        SessionSender::new(&self.mailbox)
+    }
+
+    /// Gives back what such senders sent and did not go out: the connection ends.
+    pub fn drop_receipts(&mut self) {
+        self.state.drop_receipts(&self.mailbox);
     }
 
     /// The client has a QoS 2 message (PUBREC): answer with PUBREL once the promises are settled. The slot stays in use
@@ -335,6 +358,11 @@ impl SessionState {
     fn may_send(&self, delivery: &Delivery, in_flight_max: usize, mailbox: &Mailbox) -> bool {
         self.window.has_room_for(delivery, in_flight_max)
             && self.on_disk.as_ref().is_none_or(|on_disk| on_disk.may_send(delivery, || mailbox.waker()))
+    }
+
+    fn drop_receipts(&mut self, mailbox: &Mailbox) {
+        mailbox.drop_receipts();
+        self.staged.retain(|delivery| delivery.receipt.is_none());
     }
 
     fn acknowledge(&mut self, place: Option<Ordinal>) {

@@ -128,5 +128,6 @@ fn delivery_of(spooled: Spooled) -> Delivery {
         identifiers: SubscriptionIds::from(ids),
         share: None,
         place: Some(Place { ordinal, point, was_sent }),
+        receipt: None,
     }
 }

@@ -2,10 +2,12 @@
 //! (MQTT 5.0 sections 4.3, 4.4, 4.6 and 4.9).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use store::spool::Ordinal;
 
 use crate::delivery::Delivery;
+use crate::receipt::Receipt;
 use crate::session::outgoing::{Outgoing, Slot};
 
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Window {
     occupied: usize,
     /// Entries of earlier connections that this one has not sent again yet.
     unsent: usize,
+    /// Entries whose slot does not follow from a place on disk.
+    loose: usize,
     /// No place on disk above this one was ever under way.
     highest: Option<Ordinal>,
 }
@@ -27,12 +31,17 @@ struct InFlight {
     number: u64,
     /// Its place on disk.
     ordinal: Option<Ordinal>,
+    /// Who hears what becomes of it.
+    receipt: Option<Arc<dyn Receipt>>,
     state: State,
     /// Sent on this connection.
     on_wire: bool,
     /// Counts among `occupied`.
     occupies: bool,
 }
+
+/// What is left to do for a delivery that is complete: its place on disk is to be freed, its sender to be told.
+pub(super) type Completed = (Option<Ordinal>, Option<Arc<dyn Receipt>>);
 
 #[derive(Debug)]
 enum State {
@@ -65,7 +74,8 @@ impl Window {
         let lapped = delivery.place.zip(self.entries.front()).is_some_and(|(place, oldest)| {
             oldest.ordinal.is_some_and(|oldest| place.ordinal.0.saturating_sub(oldest.0) >= SLOTS)
         });
-        self.has_room(in_flight_max) && !lapped
+        let is_taken = |slot| self.loose > 0 && self.position(slot).is_ok();
+        self.has_room(in_flight_max) && !lapped && !delivery.place.is_some_and(|place| is_taken(slot_of(place.ordinal)))
     }
 
     /// Whether this place on disk is under way.
@@ -81,6 +91,7 @@ impl Window {
                 slot,
                 number: 0,
                 ordinal: Some(*ordinal),
+                receipt: None,
                 state,
                 on_wire: false,
                 occupies: false,
@@ -97,15 +108,23 @@ impl Window {
         let number = self.next;
         self.next += 1;
         self.occupied += 1;
+        self.loose += usize::from(place.is_none());
+        let receipt = delivery.receipt.clone();
+        if let Some(receipt) = &receipt {
+            receipt.handle_sent();
+        }
         let state = State::Sent(delivery.clone());
         let ordinal = place.map(|place| place.ordinal);
         self.highest = self.highest.max(ordinal);
-        self.entries.push_back(InFlight { slot, number, ordinal, state, on_wire: true, occupies: true });
+        self.entries.push_back(InFlight { slot, number, ordinal, receipt, state, on_wire: true, occupies: true });
         Outgoing::Message { slot: Some(slot), delivery, duplicate: place.is_some_and(|place| place.was_sent) }
     }
 
-    /// The connection is a new one: whatever is under way has to be sent again.
+    /// The connection is a new one: whatever is under way has to be sent again, but for what its sender has given to
+    /// others meanwhile.
     pub(super) fn start_connection(&mut self) {
+        self.entries.retain(|entry| entry.receipt.is_none());
+        self.loose = self.entries.iter().filter(|entry| entry.ordinal.is_none()).count();
         for entry in &mut self.entries {
             entry.on_wire = false;
             entry.occupies = false;
@@ -145,13 +164,15 @@ impl Window {
         }
     }
 
-    /// The delivery is complete (PUBACK, PUBCOMP) or the client refused it. Returns its place on disk.
-    pub(super) fn complete(&mut self, slot: Slot) -> Result<Option<Ordinal>, UnknownSlot> {
+    /// The delivery is complete (PUBACK, PUBCOMP) or the client refused it. Returns its place on disk
+    /// and its receipt.
+    pub(super) fn complete(&mut self, slot: Slot) -> Result<Completed, UnknownSlot> {
         let index = self.position(slot)?;
         let entry = self.entries.remove(index).ok_or(UnknownSlot { slot })?;
         self.occupied -= usize::from(entry.occupies);
         self.unsent -= usize::from(!entry.on_wire);
-        Ok(entry.ordinal)
+        self.loose -= usize::from(entry.ordinal.is_none());
+        Ok((entry.ordinal, entry.receipt))
     }
 
     /// The client has the message (PUBREC): it is never sent again. Saying so twice is harmless. Returns its place on
@@ -184,7 +205,8 @@ impl Window {
             let slot = Slot::MIN.saturating_add(u16::try_from(self.next % SLOTS).unwrap_or(0));
             // All slots in use were given out after the oldest: nothing to look for unless it was lapped.
             let lapped = self.entries.front().is_some_and(|oldest| self.next - oldest.number >= SLOTS);
-            if !lapped || self.position(slot).is_err() {
+            let alone = self.loose == self.entries.len();
+            if (!lapped && alone) || self.position(slot).is_err() {
                 return slot;
             }
             self.next += 1;

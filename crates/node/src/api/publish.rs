@@ -31,6 +31,7 @@ pub(super) struct PublishAsked {
     request_body(content = String, description = "The payload.", content_type = "application/octet-stream"),
     responses(
         (status = 204, description = "Every match has the message."),
+        (status = 404, description = "The topic is that of a queue or a stream that does not exist.", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "The topic cannot be published to.", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "No room for it on disk or in a destination: nothing was taken.", body = Problem, content_type = "application/problem+json"),
     ),
@@ -47,10 +48,15 @@ pub(super) async fn publish(
     let payload = body::read(request, &api).await?;
     let mut publication = Publication::new(topic, payload, qos, clock::now().wall);
     publication.retain = asked.retain;
+    let is_of_destination = publication.topic.is_of_destination();
     let routed = {
         let mut routes = api.router.route_cache();
         api.router.publish(publication, None, &mut routes)
     };
+    if is_of_destination && routed.matched() == 0 {
+        let detail = format!("there is no queue or stream that takes `{}`", asked.topic);
+        return Err(Problem::not_found(detail));
+    }
     routed.await.map_err(|broken| Problem::new(status(broken), broken))?;
     Ok(StatusCode::NO_CONTENT)
 }

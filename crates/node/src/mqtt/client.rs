@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use broker::{Claim, Ending, Outgoing, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
-use message::{Moment, Now};
+use message::{Moment, Now, TopicFilter};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::awaited::Then;
-use super::{End, Mqtt};
+use super::{Consuming, End, Mqtt, queues};
 
 /// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
 /// any more, and its session must not wait for it.
@@ -37,6 +37,8 @@ pub struct Client {
     pub(super) is_pressed: bool,
     /// What the client is told when it is on disk, in the order in which it is told.
     pub(super) awaited: VecDeque<(Promises, Then)>,
+    /// The queues that the client consumes, by the filter of its subscription.
+    pub(super) consuming: Vec<(TopicFilter, Box<dyn Consuming>)>,
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
@@ -59,6 +61,7 @@ impl Client {
             unsettled: VecDeque::new(),
             is_pressed: false,
             awaited: VecDeque::new(),
+            consuming: Vec::new(),
             outgoing: Vec::new(),
             takes_no_more: false,
             thread: 0,
@@ -188,6 +191,9 @@ impl Client {
         if let Some(seconds) = self.closed.as_ref().and_then(|closed| closed.session_expiry_s) {
             session.set_expiry(SessionExpiry::from_interval_s(seconds));
         }
+        // What did not go out goes back first: it does not count as delivered.
+        session.drop_receipts();
+        self.consuming.clear();
         self.mqtt.sessions.leave(now, session, if will_wanted { Ending::Lost } else { Ending::Orderly });
     }
 
@@ -195,9 +201,12 @@ impl Client {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Publish { publication, ticket } => self.handle_publish(now, publication, ticket),
-                Event::Delivered { slot, reason: _ } => {
+                Event::Delivered { slot, reason } => {
                     // A slot that the session does not know was freed before; the client may say it twice.
-                    let _ = self.session.as_mut().map(|session| session.handle_delivered(slot));
+                    let _ = self.session.as_mut().map(|session| match reason.is_error() {
+                        true => session.handle_refused(slot, queues::refusal(reason)),
+                        false => session.handle_delivered(slot),
+                    });
                 }
                 Event::Received { slot } => {
                     let noted = self.session.as_mut().and_then(|session| session.handle_received(slot).ok());

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
-use broker::Outgoing;
+use broker::{Outgoing, Refusal};
 use message::Now;
 use mqtt::{Delivery, DeliveryOutcome};
 
@@ -49,6 +49,10 @@ impl Client {
             DeliveryOutcome::Written => return,
             DeliveryOutcome::TooLarge => {
                 self.mqtt.figures.too_large.fetch_add(1, Ordering::Relaxed);
+                if let (Some(slot), Some(session)) = (slot, &mut self.session) {
+                    let _ = session.handle_refused(slot, Refusal::ForGood);
+                }
+                return;
             }
             // The session looked at the expiry a moment ago, and counts what it drops for it.
             DeliveryOutcome::Expired => {}

@@ -70,6 +70,7 @@ impl Client {
             ..Accept::new_session(client_id)
         };
         self.session = Some(session);
+        self.consume_again();
         self.once_settled(now, connected.promises, Then::Accept(Box::new(accept)));
     }
 }

@@ -12,6 +12,7 @@ mod io_threads;
 mod listener;
 mod phase;
 mod publishes;
+mod queues;
 mod subscriptions;
 mod timers;
 mod web_socket;
@@ -21,6 +22,7 @@ pub use ends::{End, Ends};
 pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use phase::Phase;
+pub use queues::{ConsumeError, Consuming, NoQueues, Queues};
 pub use timers::run_timers;
 pub use web_socket::Gate;
 
@@ -40,6 +42,8 @@ pub struct Mqtt {
     pub router: Arc<Router>,
     pub sessions: Arc<Sessions>,
     pub access: Arc<dyn Access>,
+    /// The queues that clients may consume.
+    pub queues: Arc<dyn Queues>,
     /// What the node grants to every client.
     pub settings: Settings,
     /// The longest keep alive that a client of MQTT 5.0 may have, in seconds; `u16::MAX` for any, or none at all.

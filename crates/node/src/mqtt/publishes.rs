@@ -18,7 +18,15 @@ impl Client {
             return self.refuse_publish(now, &denied, ticket);
         }
         let origin = self.origin(&publication, ticket.as_ref());
+        let is_of_destination = publication.topic.is_of_destination();
         let routed = self.mqtt.router.publish_from(publication, origin, &mut self.routes);
+        if is_of_destination
+            && routed.matched() == 0
+            && let Some(ticket) = ticket
+        {
+            // Nothing of that name takes messages: to let it pass would lose the message in silence.
+            return self.connection.handle_published(ticket, ReasonCode::TopicNameInvalid);
+        }
         // Nobody is told of a QoS 0 message: it is waited for only where it fills a mailbox.
         let pressed = !routed.is_released();
         let waits = pressed || ticket.is_some() && (!routed.is_settled() || !self.unsettled.is_empty());

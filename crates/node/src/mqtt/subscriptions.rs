@@ -38,6 +38,12 @@ impl Client {
                 },
                 identifier,
             };
+            if asked.filter.is_of_destination()
+                && let Err(reason) = self.consume(&asked.filter, options)
+            {
+                answers.push(Some(reason));
+                continue;
+            }
             subscriptions.push(Subscription { filter: asked.filter, options });
             answers.push(None);
         }
@@ -68,9 +74,20 @@ impl Client {
             Some(session) => session.unsubscribe(&request.filters),
             None => (vec![false; request.filters.len()], Promises::default()),
         };
+        let consumed = request.filters.iter().map(|filter| {
+            let before = self.consuming.len();
+            self.consuming.retain(|(held, _)| held != filter);
+            self.consuming.len() < before
+        });
+        let consumed: Vec<bool> = consumed.collect();
         let answers: Vec<ReasonCode> = existed
             .into_iter()
-            .map(|existed| if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted })
+            .zip(consumed)
+            .map(
+                |(existed, consumed)| {
+                    if existed || consumed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
+                },
+            )
             .collect();
         self.once_settled(now, promises, Then::Unsubscribed(request.ticket, answers));
     }

@@ -81,9 +81,9 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let tables = open_tables(data_dir.path())?;
 
     let router = router(&config, &tables);
-    let mqtt = mqtt(&config, &router);
     let logs = Logs::open(data_dir.path())?;
     let destinations = open_destinations(&config, &tables, &logs, &router).await?;
+    let mqtt = mqtt(&config, &router, &destinations);
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
     let host = FlowHost::start(HostParts {
@@ -211,12 +211,13 @@ fn router(config: &Config, tables: &Tables) -> Arc<Router> {
     router
 }
 
-fn mqtt(config: &Config, router: &Arc<Router>) -> Arc<Mqtt> {
+fn mqtt(config: &Config, router: &Arc<Router>, destinations: &Arc<Destinations>) -> Arc<Mqtt> {
     let limits = &config.limits;
     Arc::new(Mqtt {
         router: Arc::clone(router),
         sessions: Sessions::new(router, limits.mqtt_sessions_max),
         access: Arc::new(OpenAccess),
+        queues: Arc::clone(destinations) as Arc<dyn mqtt::Queues>,
         settings: ::mqtt::Settings {
             packet_bytes_max: limits.mqtt_packet_bytes_max,
             receive_max: limits.mqtt_receive_max,

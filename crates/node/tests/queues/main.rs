@@ -1,11 +1,14 @@
 //! Queues of a real node, from outside: made by configuration, API and command line, fed by MQTT clients and HTTP,
 //! consumed over HTTP, and still there after the node was killed.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 #[expect(dead_code, reason = "these files use a part of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
 
 mod http;
+mod mqtt;
 mod survival;
 
 use std::process::{Command, Output};

@@ -17,6 +17,7 @@ fn delivery(qos: QoS, number: u64) -> Delivery {
         identifiers: SubscriptionIds::default(),
         share: None,
         place: None,
+        receipt: None,
         weight_bytes: 0,
         publication: Arc::new(publication),
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use broker::queue::{ConsumerId, DeliveryTag};
+use broker::queue::{ConsumerId, DeliveryTag, Nack};
 use message::Publication;
 
 use super::NodeQueue;
@@ -20,6 +20,13 @@ pub(crate) struct HandedOut {
 /// Where a consumer gets its messages. It must not call the queue back; it gets no more of them at a time than it said.
 pub(crate) trait Sink: Send + fmt::Debug {
     fn deliver(&mut self, message: HandedOut);
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Done,
+    Not(Nack),
 }
 
 /// Gives a message back as unseen when it is dropped, unless it was taken before.
@@ -39,7 +46,13 @@ impl Ticket {
         self.tag
     }
 
-    /// The consumer has the message now, and says by its tag what became of it.
+    /// Says what became of the message. The queue acts on it soon.
+    pub(super) fn say(&self, said: Said) {
+        self.queue.said.lock().push((self.consumer, self.tag, said));
+        self.queue.work.notify_one();
+    }
+
+    /// The consumer has the message now, and says what became of it, or its tag does.
     pub(crate) fn take(&self) {
         self.taken.store(true, Ordering::Relaxed);
     }
@@ -48,8 +61,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.taken.load(Ordering::Relaxed) {
-            self.queue.unseen.lock().push((self.consumer, self.tag));
-            self.queue.work.notify_one();
+            self.say(Said::Not(Nack::Return));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One queue of the node: the machine that hands out, its messages in the spool, and those who publish and consume.
 
 mod backlog;
+mod client;
 mod consumer;
 mod work;
 
@@ -24,8 +25,8 @@ use super::commit::Commit;
 use super::settings;
 use crate::clock;
 use backlog::SpoolBacklog;
-use consumer::Ticket;
 pub(crate) use consumer::{HandedOut, QueueConsumer, Sink};
+use consumer::{Said, Ticket};
 
 /// A queue that can be published to and consumed.
 #[derive(Debug)]
@@ -34,9 +35,9 @@ pub(crate) struct NodeQueue {
     destination: DestinationId,
     spool: Spool,
     inside: Mutex<Inside>,
-    /// What came back unseen and the machine was not told of yet. It is the last lock that anyone takes, so a message may be
-    /// dropped wherever it is. Each entry is a message that is in flight: it cannot hold more than these.
-    unseen: Mutex<Vec<(ConsumerId, DeliveryTag)>>,
+    /// What consumers said and the machine was not told yet. It is the last lock that anyone takes, so that they may speak
+    /// wherever they are. Each entry is of a message that is in flight: it cannot hold more than these.
+    said: Mutex<Vec<(ConsumerId, DeliveryTag, Said)>>,
     /// There may be something to do.
     work: Notify,
     /// Messages that found the queue full, and whose publishers were told.
@@ -119,7 +120,7 @@ impl NodeQueue {
             destination,
             spool: spool.clone(),
             inside: Mutex::new(inside),
-            unseen: Mutex::default(),
+            said: Mutex::default(),
             work: Notify::new(),
             refused: AtomicU64::new(0),
             discarded: AtomicU64::new(0),

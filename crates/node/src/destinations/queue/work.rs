@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use broker::queue::{DeathReason, Nack, QueueOutput, dead_letter};
+use broker::queue::{DeathReason, QueueOutput, dead_letter};
 use message::{Moment, Now, Publication, QueueName, limits};
 
-use super::{HandedOut, Inside, NodeQueue, Ticket};
+use super::{HandedOut, Inside, NodeQueue, Said, Ticket};
 use crate::clock;
 use crate::destinations::Destinations;
 
@@ -51,14 +51,17 @@ impl NodeQueue {
         }
     }
 
-    /// Tells the machine what came back unseen.
+    /// Tells the machine what consumers said.
     pub(super) fn hear(&self, now: Now) {
         let mut inside = self.inside.lock();
-        let unseen = std::mem::take(&mut *self.unseen.lock());
+        let said = std::mem::take(&mut *self.said.lock());
         let Inside { machine, backlog, .. } = &mut *inside;
-        for (consumer, tag) in unseen {
+        for (consumer, tag, said) in said {
             // What is unknown was settled before, by its time or by the end of its consumer.
-            let _ = machine.handle_nack(now, consumer, tag, Nack::Return, backlog);
+            let _ = match said {
+                Said::Done => machine.handle_acknowledged(consumer, tag, backlog).map(|_| ()),
+                Said::Not(nack) => machine.handle_nack(now, consumer, tag, nack, backlog),
+            };
         }
     }
 

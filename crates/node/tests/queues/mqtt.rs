@@ -1,0 +1,165 @@
+//! Queues as MQTT clients consume them.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::harness::packets::{connect_with, packet, read_packet, text};
+use crate::harness::{Node, eventually};
+use crate::{Queue, mosquitto};
+
+/// A client of MQTT 5.0, packet by packet.
+struct Client(TcpStream);
+
+impl Client {
+    /// With a session of an hour and this Receive Maximum.
+    fn connected(node: &Node, client_id: &str, clean_start: bool, receive_max: u16) -> Self {
+        let mut properties = vec![0x11, 0, 0, 14, 16, 0x21];
+        properties.extend(receive_max.to_be_bytes());
+        let mut stream = TcpStream::connect(node.mqtt).unwrap();
+        stream.write_all(&connect_with(client_id, if clean_start { 2 } else { 0 }, &properties, &[])).unwrap();
+        assert_eq!(read_packet(&mut stream).unwrap().0, 0x20);
+        Self(stream)
+    }
+
+    /// Subscribes to one filter and gives the reason code of the answer.
+    fn subscribe(&mut self, filter: &str, qos: u8) -> u8 {
+        self.0.write_all(&packet(0x82, &[vec![0, 1, 0], text(filter), vec![qos]].concat())).unwrap();
+        let (first, body) = read_packet(&mut self.0).unwrap();
+        assert_eq!(first, 0x90);
+        *body.last().unwrap()
+    }
+
+    /// The next message: first byte, packet id, payload.
+    fn next(&mut self) -> (u8, [u8; 2], String) {
+        let (first, body) = read_packet(&mut self.0).unwrap();
+        assert_eq!(first >> 4, 3, "{first:#x} is no PUBLISH");
+        let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
+        let rest = &body[2 + topic..];
+        let properties = usize::from(rest[2]);
+        (first, [rest[0], rest[1]], String::from_utf8(rest[3 + properties..].to_vec()).unwrap())
+    }
+
+    fn payload_acknowledged(&mut self, reason: u8) -> String {
+        let (_, id, payload) = self.next();
+        self.0.write_all(&packet(0x40, &[id[0], id[1], reason, 0])).unwrap();
+        payload
+    }
+
+    fn unsubscribe(&mut self, filter: &str) -> u8 {
+        self.0.write_all(&packet(0xA2, &[vec![0, 2, 0], text(filter)].concat())).unwrap();
+        loop {
+            let (first, body) = read_packet(&mut self.0).unwrap();
+            if first == 0xB0 {
+                return *body.last().unwrap();
+            }
+        }
+    }
+}
+
+fn filled<'a>(node: &'a Node, settings: &serde_json::Value, payloads: &[&str]) -> Queue<'a> {
+    let queue = Queue::made(node, "orders", settings);
+    payloads.iter().for_each(|payload| assert_eq!(queue.put("", payload).status, 204));
+    queue
+}
+
+#[test]
+fn what_a_client_acknowledges_is_gone() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({ "bindings": ["shop"] }), &["a", "b"]);
+    // Published with QoS 0, it still is the queue's, and the queue's to be acknowledged.
+    assert!(mosquitto(&node, "mosquitto_pub", &["-t", "shop", "-m", "c"]).status.success());
+    let taken = mosquitto(&node, "mosquitto_sub", &["-t", "$queue/orders", "-q", "1", "-C", "3", "-F", "%t %q %p"]);
+    assert_eq!(String::from_utf8_lossy(&taken.stdout), "$queue/orders 1 a\n$queue/orders 1 b\nshop 1 c\n");
+    eventually(|| queue.show(), |shown| shown["messages"] == 0);
+    assert_eq!(queue.put("", "d").status, 204);
+    let taken = mosquitto(&node, "mosquitto_sub", &["-t", "$queue/orders", "-q", "2", "-C", "1", "-F", "%q %p"]);
+    assert_eq!(String::from_utf8_lossy(&taken.stdout), "2 d\n");
+    eventually(|| queue.show(), |shown| shown["messages"] == 0);
+}
+
+#[test]
+fn what_a_lost_client_had_goes_to_another_in_order() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({}), &["a", "b", "c", "d"]);
+    let mut lost = Client::connected(&node, "lost", true, 3);
+    assert_eq!(lost.subscribe("$queue/orders", 1), 1);
+    assert_eq!(lost.payload_acknowledged(0), "a");
+    assert_eq!([lost.next().2, lost.next().2], ["b", "c"]);
+    drop(lost);
+    let mut other = Client::connected(&node, "other", true, 10);
+    assert_eq!(other.subscribe("$queue/orders", 1), 1);
+    assert_eq!([(); 3].map(|()| other.payload_acknowledged(0)), ["b", "c", "d"]);
+    let shown = eventually(|| queue.show(), |shown| shown["messages"] == 0);
+    // The one that was on its way to the lost client's window was never seen.
+    assert!(shown["redelivered"].as_u64().unwrap() >= 2, "{shown}");
+}
+
+#[test]
+fn two_clients_share_the_messages() {
+    let node = Node::start();
+    let payloads: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let queue = filled(&node, &json!({}), &[]);
+    let mut clients = ["one", "two"].map(|id| Client::connected(&node, id, true, 1));
+    clients.iter_mut().for_each(|client| assert_eq!(client.subscribe("$queue/orders", 1), 1));
+    payloads.iter().for_each(|payload| assert_eq!(queue.put("", payload).status, 204));
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        taken.extend(clients.iter_mut().map(|client| client.payload_acknowledged(0)));
+    }
+    taken.sort();
+    assert_eq!(taken, payloads);
+}
+
+#[test]
+fn a_refused_message_comes_again_and_one_of_a_wrong_format_is_dead() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({}), &["again", "wrong"]);
+    let mut client = Client::connected(&node, "worker", true, 1);
+    assert_eq!(client.subscribe("$queue/orders", 1), 1);
+    assert_eq!(client.payload_acknowledged(0x97), "again");
+    assert_eq!(client.payload_acknowledged(0x99), "wrong");
+    assert_eq!(client.payload_acknowledged(0), "again");
+    eventually(|| queue.show(), |shown| shown["messages"] == 0);
+    assert_eq!(Queue::of(&node, "orders-dead").payloads(5), ["wrong"]);
+}
+
+#[test]
+fn a_session_consumes_its_queue_again_when_it_comes_back_until_it_unsubscribes() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({}), &["a"]);
+    let mut client = Client::connected(&node, "worker", true, 1);
+    assert_eq!(client.subscribe("$queue/orders", 1), 1);
+    assert_eq!(client.next().2, "a");
+    drop(client);
+    eventually(|| queue.show(), |shown| shown["consumers"] == 0);
+    let mut client = Client::connected(&node, "worker", false, 1);
+    assert_eq!(client.payload_acknowledged(0), "a");
+    assert_eq!(client.unsubscribe("$queue/orders"), 0);
+    assert_eq!(queue.show()["consumers"], 0);
+    assert_eq!(client.unsubscribe("$queue/orders"), 0x11);
+    assert_eq!(queue.put("", "b").status, 204);
+    assert_eq!(queue.payloads(1), ["b"]);
+}
+
+#[test]
+fn what_cannot_be_consumed_is_refused_with_a_reason() {
+    let node = Node::start();
+    filled(&node, &json!({}), &["a"]);
+    let mut client = Client::connected(&node, "worker", true, 1);
+    for (filter, qos, reason) in [
+        ("$queue/orders", 0, 0x83),
+        ("$queue/absent", 1, 0x8F),
+        ("$queue/+", 1, 0x8F),
+        ("$queue/#", 1, 0x8F),
+        ("$stream/absent", 1, 0x8F),
+    ] {
+        assert_eq!(client.subscribe(filter, qos), reason, "{filter} {qos}");
+    }
+    client.0.write_all(&packet(0x32, &[text("$queue/absent"), vec![0, 9, 0], vec![b'x']].concat())).unwrap();
+    let (first, body) = read_packet(&mut client.0).unwrap();
+    assert_eq!((first, &body[..3]), (0x40, &[0, 9, 0x90][..]));
+    let answer = node.send("POST", "/publish?topic=$queue/absent&qos=1", &[], b"x");
+    assert!(answer.problem(404).contains("$queue/absent"));
+}
