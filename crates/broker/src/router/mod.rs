@@ -109,7 +109,7 @@ impl Router {
 
     /// What one publisher brings to every publish: make one per connection, flow or other source.
     pub fn route_cache(&self) -> RouteCache {
-        RouteCache::new(self.hasher.clone(), self.counters.tally())
+        RouteCache::new(self.hasher.clone())
     }
 
     /// Sends a message to everyone who subscribed to its topic, and keeps it if it says so. `origin` is the
@@ -121,7 +121,8 @@ impl Router {
 
     /// As [`Router::publish`], with all that is to be known of the publisher.
     pub fn publish_from(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
-        cache.tally.received(publication.payload.len());
+        let tally = cache.tally.get_or_insert_with(|| self.counters.tally());
+        tally.received(publication.payload.len());
         if publication.retain {
             return self.publish_retained(publication, origin, cache);
         }
@@ -130,22 +131,23 @@ impl Router {
         if route.is_empty() {
             return Routed::default();
         }
-        let to = Towards { origin, tally: &cache.tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
+        let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
         self.fan_out(Arc::new(publication), route, to)
     }
 
     fn publish_retained(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
+        let tally = cache.tally.get_or_insert_with(|| self.counters.tally());
         let publication = Arc::new(fan_out::detach(publication));
         let mut promises = Promises::default();
         let gate = self.retained_gate.read();
         if self.retained.keep(&publication, &mut promises) == Keeping::Full {
-            cache.tally.dropped(DropReason::RetainedFull, 1);
+            tally.dropped(DropReason::RetainedFull, 1);
         }
         let generation = self.generation.load(Ordering::Acquire);
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
         // From here on the route says who gets it: a subscription that comes in now finds it in the store.
         drop(gate);
-        let to = Towards { origin, tally: &cache.tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
+        let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
         let mut routed = self.fan_out(publication, route, to);
         routed.promises.merge(promises);
         routed

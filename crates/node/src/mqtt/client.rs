@@ -44,7 +44,7 @@ pub struct Client {
     pub(super) takes_no_more: bool,
     /// Which thread serves the client, for its figures.
     thread: usize,
-    closed: Option<Closed>,
+    closed: Option<Box<Closed>>,
     /// When what is left to transmit is given up; set when the connection has ended.
     last_words_until: Option<Moment>,
 }
@@ -223,7 +223,7 @@ impl Client {
                     self.complain(now, &closed);
                     let was_dismissed = self.session.as_ref().is_some_and(Session::is_dismissed);
                     self.mqtt.figures.ends.count(End::of(&closed.cause, was_dismissed));
-                    self.closed = Some(closed);
+                    self.closed = Some(Box::new(closed));
                     self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
                 }
             }

@@ -50,10 +50,16 @@ struct Drive<T> {
 }
 
 /// Serves one connection until it ends, or until the node does: then the client is told so once it has all that it gets.
-pub(super) async fn drive<T>(mqtt: Arc<Mqtt>, transport: T, arrival: Arrival, mut phases: watch::Receiver<Phase>)
+pub(super) fn drive<T>(
+    mqtt: Arc<Mqtt>,
+    transport: T,
+    arrival: Arrival,
+    mut phases: watch::Receiver<Phase>,
+) -> impl Future<Output = ()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    // Made outside of the future, which holds what it is given beside what it makes: a node has thousands of them.
     let mut drive = Drive {
         client: Client::new(mqtt, arrival.at).served_by(arrival.thread),
         transport,
@@ -63,30 +69,16 @@ where
         unflushed: false,
         transport_broke: false,
     };
-    if drive.is_served_until(Phase::Draining, &mut phases).await {
-        drive.client.take_no_more();
-        if drive.is_served_until(Phase::Closing, &mut phases).await {
-            // A client that does not take what is left for it is not waited for.
-            let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll_delivered(cx))).await;
-            drive.client.close(clock::now(), ReasonCode::ServerShuttingDown);
-            let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| drive.poll(cx))).await;
-        }
-    }
-    let Drive { client, mut transport, .. } = drive;
-    client.leave(clock::now());
-    let shut_down = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)));
-    let was_shut_down = matches!(shut_down.await, Ok(Ok(())));
-    // A node that stops lingers for nobody.
-    let stays = *phases.borrow() == Phase::Serving;
-    if was_shut_down && stays {
-        let _ = tokio::time::timeout(LINGER_MAX, discard(&mut transport)).await;
+    async move {
+        let node_stops = drive.is_served_until(Phase::Draining, &mut phases).await;
+        // In a box of its own, so that nobody holds what only the end needs.
+        Box::pin(drive.end(node_stops, phases)).await;
     }
 }
 
 /// Reads what the client still sends, until it closes too. If the transport were closed with bytes unread, the system
 /// would reset it, and the client might never read the packet that says why it was disconnected.
 async fn discard<T: AsyncRead + Unpin>(transport: &mut T) {
-    // Not in the future itself, which every connection would hold as long as it lives.
     let mut unread = vec![0; LINGER_READ_BYTES];
     let mut left = LINGER_BYTES_MAX;
     while left > 0 {
@@ -104,6 +96,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
             biased;
             () = poll_fn(|cx| self.poll(cx)) => false,
             () = phase.reached(phases) => true,
+        }
+    }
+
+    /// Lets the client go: at once, or with all that it gets when the node stops.
+    async fn end(mut self, node_stops: bool, mut phases: watch::Receiver<Phase>) {
+        if node_stops {
+            self.client.take_no_more();
+            if self.is_served_until(Phase::Closing, &mut phases).await {
+                // A client that does not take what is left for it is not waited for.
+                let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| self.poll_delivered(cx))).await;
+                self.client.close(clock::now(), ReasonCode::ServerShuttingDown);
+                let _ = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| self.poll(cx))).await;
+            }
+        }
+        let Self { client, mut transport, .. } = self;
+        client.leave(clock::now());
+        let shut_down = tokio::time::timeout(LAST_WORDS_MAX, poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx)));
+        let was_shut_down = matches!(shut_down.await, Ok(Ok(())));
+        // A node that stops lingers for nobody.
+        let stays = *phases.borrow() == Phase::Serving;
+        if was_shut_down && stays {
+            let _ = tokio::time::timeout(LINGER_MAX, discard(&mut transport)).await;
         }
     }
 
