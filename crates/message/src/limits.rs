@@ -146,6 +146,9 @@ pub const FLOW_PARAMETERS_MAX: usize = 200;
 pub const FLOW_FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Nesting of arrays and tables in a flow file: no person reads deeper, and readers of TOML refuse 80.
 pub const FLOW_FILE_DEPTH_MAX: usize = 40;
+/// How long a flow file that could not be deployed waits at most for another try: what stands in its way is mended by
+/// people.
+pub const FLOW_FILE_RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
 /// Messages in a flow's inbound queue and in a module's, unless the flow says otherwise.
 pub const FLOW_QUEUE_MESSAGES: usize = 100;
 /// The most that a flow may ask for: a queue holds values, at some hundred bytes each.

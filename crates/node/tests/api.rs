@@ -71,7 +71,11 @@ fn every_error_is_a_problem_document() {
     node.api("GET", "/flows/absent/versions/1").problem(404);
     node.api("GET", "/kv/absent").problem(404);
     node.api("GET", "/kv/absent/key").problem(404);
-    node.api("GET", "/kv/meta?unknown=1").problem(400);
+    let unknown = node.api("GET", "/kv/meta?unknown=1").problem(400);
+    assert!(
+        unknown.contains("the query of `/api/v1/kv/meta` cannot be read") && unknown.contains("`prefix`"),
+        "{unknown}"
+    );
     node.send("PUT", "/flows/press", &[("content-type", "text/plain")], b"x").problem(415);
     node.send("PUT", "/flows/press", &[TOML], &[0xff, 0xfe]).problem(400);
     node.send("POST", "/flows/press/deploy", &[JSON], b"{").problem(400);
@@ -94,10 +98,14 @@ fn a_foreign_host_name_is_refused() {
 fn a_huge_or_deep_body_is_refused_and_the_node_goes_on() {
     let node = Node::start();
     let huge = vec![b'x'; 17 * 1024 * 1024];
-    assert!(matches!(node.send("PUT", "/kv/meta/key", &[JSON], &huge).status, 413));
+    assert!(node.send("PUT", "/kv/meta/key", &[JSON], &huge).problem(413).contains("larger than 16777216 bytes: send"));
     let deep = "[".repeat(100_000);
     assert!(node.send("PUT", "/kv/meta/key", &[JSON], deep.as_bytes()).problem(400).contains("deep"));
-    node.send("PUT", "/flows/press", &[JSON], deep.as_bytes()).problem(422);
+    let refused = node.send("PUT", "/flows/press", &[JSON], deep.as_bytes());
+    refused.problem(422);
+    let problem = refused.json()["problems"][0].clone();
+    assert_eq!(problem["what"], "arrays and objects are nested deeper than 127 levels");
+    assert!(problem["hint"].as_str().unwrap().contains("nest them less"));
     node.send("PUT", "/flows/press", &[TOML], &vec![b'#'; 1_100_000]).problem(422);
     assert_eq!(node.api("GET", "/flows").json()["flows"], json!([]));
 }

@@ -100,3 +100,22 @@ fn flow_files_are_deployed_at_the_start_and_when_they_change() {
     let node = Node::start_in(&data, &options);
     assert_eq!(version(&node), Some(3));
 }
+
+#[test]
+fn a_flow_that_cannot_start_with_the_node_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let text = "id = \"press\"\nparameters.topic = { type = \"string\", default = \"plc/1\" }\n\
+                modules.plc = { type = \"mqtt-sub-broker\", with = { topic = \"{{topic}}\" } }\n";
+    assert_eq!(node.deploy(text).status, 200);
+    node.stop();
+    let node = Node::start_in(&data, &NodeOptions::default().set("flows.press.parameters.topic", "a/#/b"));
+    let flow = node.api("GET", "/flows/press").json()["flow"].clone();
+    let told = flow["text"].as_str().unwrap();
+    assert!(flow["status"] == "failed" && told.contains("modules.plc.with.topic") && told.contains('#'), "{flow}");
+    node.stop();
+    // What kept it from starting is gone.
+    let node = Node::start_in(&data, &NodeOptions::default());
+    assert_eq!(node.api("GET", "/flows/press").json()["flow"]["status"], "running");
+}

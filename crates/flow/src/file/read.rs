@@ -14,6 +14,9 @@ use super::too_long;
 use crate::check::{Place, Problem};
 use crate::model::Flow;
 
+/// Where the reader of JSON stops. What TOML cannot say, below this, is kept as JSON.
+const JSON_DEPTH_MAX: usize = 127;
+
 /// Reads a flow file. All mistakes are told at once, unless the text is no TOML: then the first one.
 pub fn read(text: &str) -> Result<Flow, Vec<Problem>> {
     if text.len() > limits::FLOW_FILE_BYTES_MAX {
@@ -53,6 +56,10 @@ pub fn read_json(text: &[u8]) -> Result<Flow, Vec<Problem>> {
         let at = Place::File { line: number(error.line()), column: number(error.column()) };
         let what = error.to_string();
         let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(what, _)| what);
+        if what == "recursion limit exceeded" {
+            let what = format!("arrays and objects are nested deeper than {JSON_DEPTH_MAX} levels");
+            return vec![Problem::error(at, what, "nest them less; a flow needs ten")];
+        }
         vec![Problem::error(at, format!("this is no JSON: {what}"), "correct the text")]
     })?;
     decode(json).map_err(|complaints| {

@@ -20,10 +20,22 @@ pub(super) struct Calendar {
 }
 
 /// Reads a cron expression: five fields from minute to weekday, six with seconds in front.
-pub(super) fn parse_cron(text: &str) -> Result<Cron, String> {
+fn parse_cron(text: &str) -> Result<Cron, String> {
     CronParser::new()
         .parse(text)
         .map_err(|error| format!("`{text}` is no cron expression: {}", error.to_string().to_lowercase()))
+}
+
+/// Tells of an expression whose days no calendar has, as in `0 0 30 2 *`.
+pub(super) fn check_cron(text: &str) -> Result<(), String> {
+    let cron = parse_cron(text)?;
+    // From any year on: leap years come again.
+    let start = jiff::Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    cron.find_next_occurrence(&start, false).map(|_| ()).map_err(|_| never_comes(text))
+}
+
+fn never_comes(text: &str) -> String {
+    format!("`{text}` never comes: there is no such day")
 }
 
 impl Calendar {
@@ -32,7 +44,7 @@ impl Calendar {
         calendar.next = calendar.after(now.wall);
         match calendar.next {
             Some(_) => Ok(calendar),
-            None => Err(format!("`{text}` never comes: there is no such day")),
+            None => Err(never_comes(text)),
         }
     }
 
@@ -99,6 +111,10 @@ mod tests {
     fn what_is_no_cron_expression_or_never_comes_is_refused() {
         for text in ["", "* * *", "61 * * * *", "x", "0 0 30 2 *"] {
             assert!(Calendar::new(text, TimeZone::UTC, at(0, "2026-01-31T08:30:00Z")).is_err(), "{text}");
+            assert!(check_cron(text).is_err(), "{text}");
+        }
+        for text in ["0 0 29 2 *", "0 6 * * mon-fri", "*/10 * * * * *"] {
+            assert_eq!(check_cron(text), Ok(()), "{text}");
         }
     }
 }

@@ -8,7 +8,7 @@ use message::{Moment, Now, Object, Value, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{Calendar, parse_cron};
+use super::calendar::{Calendar, check_cron};
 use super::ticks::Ticks;
 use crate::build::{BuildContext, BuildError};
 use crate::check::Checker;
@@ -75,7 +75,7 @@ message = { task = "fetch", number = "{count}" }
                 interval.check("interval", least, Span::MAX, checker);
             }
             (None, Some(cron)) => {
-                if let Err(what) = parse_cron(cron) {
+                if let Err(what) = check_cron(cron) {
                     checker.problem("cron", what, "write minute, hour, day, month, weekday, as in `0 6 * * mon-fri`");
                 }
             }

@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use message::limits;
 use serde::de::DeserializeOwned;
 
 use crate::http::{JSON, Problem, is_media_type};
@@ -34,5 +35,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 /// The body as it came, within the node's limit.
 pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|error| Problem::new(error.status(), error.body_text()))
+    Bytes::from_request(request, state).await.map_err(|error| {
+        let detail = match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                format!("the body is larger than {} bytes: send less at once", limits::HTTP_BODY_BYTES_MAX)
+            }
+            _ => error.body_text(),
+        };
+        Problem::new(error.status(), detail)
+    })
 }

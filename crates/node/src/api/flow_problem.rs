@@ -48,6 +48,7 @@ impl From<ChangeError> for Problem {
             ChangeError::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error),
             ChangeError::Wrong(_, ref problems) => Self::wrong_flow(&error, FlowProblem::list(problems)),
             ChangeError::NotStarted { .. } => Self::wrong_flow(error, Vec::new()),
+            ChangeError::NotRemembered { ref what, .. } => Self::from(what.clone()).with_detail(error),
             ChangeError::Read(error) => error.into(),
             ChangeError::Write(error) => error.into(),
         }

@@ -13,6 +13,7 @@ mod module;
 mod node;
 mod openapi;
 mod publish;
+mod query;
 mod queue;
 mod setup;
 mod status_page;

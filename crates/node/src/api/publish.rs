@@ -1,11 +1,12 @@
 //! Publishes one message into the node's broker, for scripts that speak HTTP only.
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use broker::{Broken, Principal};
 use message::{ClientId, Publication, QoS, TopicName};
 use serde::Deserialize;
 
+use super::query::Asked;
 use super::{ApiState, body};
 use crate::clock;
 use crate::http::Problem;
@@ -38,7 +39,7 @@ pub(super) struct PublishAsked {
 )]
 pub(super) async fn publish(
     State(api): State<ApiState>,
-    Query(asked): Query<PublishAsked>,
+    Asked(asked): Asked<PublishAsked>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let topic = TopicName::parse(&asked.topic).map_err(Problem::bad_request)?;

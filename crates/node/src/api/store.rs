@@ -2,7 +2,7 @@
 //! flows alone and are not here.
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::table::{KeyValueTable, ReadError, WriteError};
 
+use super::query::Asked;
 use super::{ApiState, body};
 use crate::clock;
 use crate::http::{JSON, Problem, is_media_type};
@@ -85,7 +86,7 @@ pub(super) async fn list(State(api): State<ApiState>) -> Result<Json<Stores>, Pr
 pub(super) async fn keys(
     State(api): State<ApiState>,
     Path(store): Path<String>,
-    Query(asked): Query<KeysAsked>,
+    Asked(asked): Asked<KeysAsked>,
 ) -> Result<Json<Keys>, Problem> {
     let name = store_name(&store)?;
     let table = table(&api);
@@ -131,7 +132,7 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(api): State<ApiState>,
     Path((store, key)): Path<(String, String)>,
-    Query(written): Query<ValueWritten>,
+    Asked(written): Asked<ValueWritten>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let name = store_name(&store)?;

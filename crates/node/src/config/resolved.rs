@@ -120,6 +120,9 @@ pub struct EndpointsListener {
     pub address: SocketAddr,
     /// Says in words that anyone who reaches an address off loopback may call the endpoints of flows.
     pub allow_anonymous_remote: bool,
+    /// Names by which the node is called, beside IP addresses and `localhost`, while the address is on loopback. Others
+    /// are refused, so that a foreign page cannot reach a flow by a name of its own.
+    pub host_names: Vec<String>,
 }
 
 /// How much the node takes.
@@ -255,7 +258,7 @@ impl Default for WebListener {
 
 impl Default for EndpointsListener {
     fn default() -> Self {
-        Self { address: loopback(9090), allow_anonymous_remote: false }
+        Self { address: loopback(9090), allow_anonymous_remote: false, host_names: Vec::new() }
     }
 }
 

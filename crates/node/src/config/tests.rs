@@ -118,7 +118,8 @@ fn every_mistake_is_named_with_its_place() {
             "headwater.toml:1: `listeners`: this is a table, not a value (set one of its keys: listeners.mqtt.address, \
              listeners.mqtt.allow_anonymous_remote, listeners.mqtt_ws.address, listeners.mqtt_ws.allow_anonymous_remote, \
              listeners.mqtt_ws.allowed_origins, listeners.web.address, listeners.web.host_names, \
-             listeners.endpoints.address, listeners.endpoints.allow_anonymous_remote)",
+             listeners.endpoints.address, listeners.endpoints.allow_anonymous_remote, \
+             listeners.endpoints.host_names)",
         ),
         ("[zebra]", "headwater.toml:1: `zebra`: there is no such key (`headwater config show` lists all keys)"),
         ("data_dir = 3", "headwater.toml:1: `data_dir`: takes a text in quotes, not 3"),

@@ -17,7 +17,7 @@ use message::{Text, limits};
 use super::answers::Answers;
 use super::endpoint::{Endpoint, NotTaken};
 use super::table::{EndpointTable, Found};
-use crate::http::Problem;
+use crate::http::{Problem, check_host};
 
 /// Seconds after which a caller may try again when the flow is full.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -26,13 +26,23 @@ const LOOK_UPS_MAX: usize = 8;
 
 type Answered = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// What answers the requests of the endpoints' listener.
+/// What answers the requests of the endpoints' listener. With `host_names`, only those who call the node by one of them
+/// or by an address: where only this machine reaches the listener, a foreign page must not reach it through a browser.
 pub(crate) fn handler(
     table: Arc<EndpointTable>,
+    host_names: Option<Vec<String>>,
 ) -> impl Fn(SocketAddr, hyper::Request<Incoming>) -> Answered + Clone + Send + Sync + 'static {
+    let host_names: Option<Arc<[String]>> = host_names.map(Arc::from);
     move |_, request| {
-        let table = Arc::clone(&table);
-        Box::pin(async move { answer(&table, request).await.unwrap_or_else(|refusal| *refusal) })
+        let (table, host_names) = (Arc::clone(&table), host_names.clone());
+        Box::pin(async move {
+            if let Some(host_names) = host_names
+                && let Err(problem) = check_host(request.headers(), &host_names, "listeners.endpoints.host_names")
+            {
+                return problem.into_response();
+            }
+            answer(&table, request).await.unwrap_or_else(|refusal| *refusal)
+        })
     }
 }
 
@@ -148,7 +158,7 @@ fn decode_path(uri: &Uri) -> Result<String, Problem> {
 
 async fn read_body(mut body: Incoming) -> Result<Bytes, Problem> {
     let too_large = || {
-        let detail = format!("the body is larger than {} bytes", limits::HTTP_BODY_BYTES_MAX);
+        let detail = format!("the body is larger than {} bytes: send less at once", limits::HTTP_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
     if body.size_hint().lower() > limits::HTTP_BODY_BYTES_MAX as u64 {

@@ -3,7 +3,27 @@
 
 use std::net::IpAddr;
 
+use axum::http::header::HOST;
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::Problem;
+
+/// Refuses a request that names the node by a foreign host name. `key` is where names are configured.
+pub(crate) fn check_host(headers: &HeaderMap, host_names: &[String], key: &str) -> Result<(), Problem> {
+    let host = match headers.get(HOST).map(|value| value.to_str()) {
+        Some(Ok(host)) => host,
+        // HTTP/1.0 needs no Host; no browser speaks it.
+        None => return Ok(()),
+        Some(Err(_)) => "",
+    };
+    if is_known_host(host, host_names) {
+        return Ok(());
+    }
+    let shown: String = host.chars().take(80).collect();
+    let detail = format!("this node is not called `{shown}`; use its IP address, or add the name to `{key}`");
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail))
+}
 
 /// Whether a Host field names the node: by an address, as `localhost` or by a configured name.
 pub(crate) fn is_known_host(host: &str, host_names: &[String]) -> bool {

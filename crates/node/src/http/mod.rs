@@ -5,7 +5,7 @@ mod media_type;
 mod problem;
 mod serve;
 
-pub(crate) use known_host::{is_known_host, is_same_host};
+pub(crate) use known_host::{check_host, is_known_host, is_same_host};
 pub(crate) use media_type::{JSON, TOML, is_media_type};
 pub(crate) use problem::{Problem, complete_errors};
 pub(crate) use serve::{HttpServer, Stop};

@@ -44,6 +44,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// The same kind of problem in other words.
+    pub(crate) fn with_detail(self, detail: impl ToString) -> Self {
+        Self { detail: detail.to_string(), ..self }
+    }
+
     /// The flow itself is wrong.
     pub(crate) fn wrong_flow(detail: impl ToString, problems: Vec<crate::api::FlowProblem>) -> Self {
         Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }

@@ -13,10 +13,20 @@ use crate::clock;
 /// What to deploy, and what people shall read about it later.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DeployRequest {
-    /// A version that was deployed before; the draft when absent.
-    pub(crate) version: Option<u64>,
+    pub(crate) from: DeployFrom,
     pub(crate) author: String,
     pub(crate) note: String,
+}
+
+/// Where the text of a new version stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum DeployFrom {
+    #[default]
+    Draft,
+    /// A version that was deployed before.
+    Version(u64),
+    /// Here; the draft stays as it is.
+    Text(FlowText),
 }
 
 /// A version that runs.
@@ -31,14 +41,15 @@ impl FlowLibrary {
     /// Makes a new version and switches to it without losing a message. On an error what runs goes on.
     pub(crate) async fn deploy(&self, id: &FlowId, request: DeployRequest) -> Result<Deployed, ChangeError> {
         let _changing = self.changing.lock().await;
-        let text = match request.version {
-            Some(number) => {
+        let text = match request.from {
+            DeployFrom::Version(number) => {
                 self.version(id, number).map(|version| FlowText { format: version.format, text: version.text })?
             }
-            None => {
+            DeployFrom::Draft => {
                 let draft = self.table.draft(id)?.ok_or_else(|| ChangeError::NoDraft(id.clone()))?;
                 FlowText { format: draft.format, text: draft.text }
             }
+            DeployFrom::Text(text) => text,
         };
         // Before anything is written: most mistakes end here.
         self.plan(id, &text, 0)?;
@@ -47,7 +58,7 @@ impl FlowLibrary {
         let number = self.table.add_version(id, version).await?;
         let (plan, warnings) = self.plan(id, &text, number)?;
         self.run(id, plan).await?;
-        self.table.set_marks(id, FlowMarks { deployed: Some(number), running: true }).await?;
+        self.remember(id, number).await?;
         tracing::info!(flow = id.as_str(), version = number, "flow deployed");
         Ok(Deployed { version: number, warnings })
     }
@@ -64,7 +75,13 @@ impl FlowLibrary {
             self.run(id, plan).await?;
             tracing::info!(flow = id.as_str(), version = number, "flow started");
         }
-        Ok(self.table.set_marks(id, FlowMarks { deployed: Some(number), running: true }).await?)
+        self.remember(id, number).await
+    }
+
+    /// Writes down that a version runs.
+    async fn remember(&self, id: &FlowId, number: u64) -> Result<(), ChangeError> {
+        let marked = self.table.set_marks(id, FlowMarks { deployed: Some(number), running: true }).await;
+        marked.map_err(|what| ChangeError::NotRemembered { flow: id.clone(), number, what })
     }
 
     /// Stops a flow, now and after every restart of the node; it ends what it has begun.
@@ -86,6 +103,7 @@ impl FlowLibrary {
         self.show(id)?;
         let ending = self.host.remove(id).await;
         let removed = self.table.remove(id).await;
+        self.not_started.lock().remove(id);
         drop(changing);
         ending.await;
         tracing::info!(flow = id.as_str(), "flow removed");
@@ -99,7 +117,9 @@ impl FlowLibrary {
         for (id, marks) in self.table.flows()? {
             let Some(number) = marks.deployed else { continue };
             if let Err(error) = self.restore_one(&id, number, marks.running).await {
-                tracing::error!(flow = id.as_str(), version = number, "flow was not started: {}", told(&error));
+                let what = told(&error);
+                tracing::error!(flow = id.as_str(), version = number, "flow was not started: {what}");
+                self.not_started.lock().insert(id, what);
             }
         }
         Ok(())
@@ -141,7 +161,9 @@ impl FlowLibrary {
     }
 
     async fn run(&self, id: &FlowId, plan: Arc<Plan>) -> Result<(), ChangeError> {
-        self.host.deploy(plan).await.map_err(|what| ChangeError::NotStarted { flow: id.clone(), what })
+        self.host.deploy(plan).await.map_err(|what| ChangeError::NotStarted { flow: id.clone(), what })?;
+        self.not_started.lock().remove(id);
+        Ok(())
     }
 }
 

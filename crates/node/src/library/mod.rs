@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use flow::Catalog;
 use message::{FlowId, Text};
-use store::table::{FlowDraft, FlowMarks, FlowTable, FlowVersion, ReadError, VersionSummary};
+use parking_lot::Mutex;
+use store::table::{FlowDraft, FlowMarks, FlowTable, FlowVersion, MetaTable, ReadError, Tables, VersionSummary};
 
 pub(crate) use change::{DraftTag, Precondition};
-pub(crate) use deploy::DeployRequest;
+pub(crate) use deploy::{DeployFrom, DeployRequest};
 pub(crate) use examine::Examined;
 pub(crate) use folder::FlowFolder;
 pub(crate) use text::FlowText;
@@ -27,11 +28,15 @@ use crate::flows::{DebugEntry, FlowHost, FlowState};
 #[derive(Debug)]
 pub(crate) struct FlowLibrary {
     table: FlowTable,
+    /// Which flow files were deployed last.
+    meta: MetaTable,
     host: Arc<FlowHost>,
     catalog: Catalog,
     config: Arc<Config>,
     /// Changes of all flows happen one after another, so that what was checked still holds when it is done.
     changing: tokio::sync::Mutex<()>,
+    /// Why flows were not started with the node.
+    not_started: Mutex<BTreeMap<FlowId, String>>,
 }
 
 /// Why a flow cannot be changed.
@@ -51,6 +56,11 @@ pub(crate) enum ChangeError {
     Wrong(FlowId, Vec<flow::check::Problem>),
     #[error("flow `{flow}` does not start: {what}")]
     NotStarted { flow: FlowId, what: String },
+    #[error(
+        "version {number} of flow `{flow}` runs, but the node will not remember it: {what}; once that is mended deploy it \
+         again, or the next start of the node brings back what was remembered before"
+    )]
+    NotRemembered { flow: FlowId, number: u64, what: store::table::WriteError },
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -62,13 +72,17 @@ pub(crate) enum ChangeError {
 pub(crate) struct FlowEntry {
     pub(crate) id: FlowId,
     pub(crate) marks: FlowMarks,
-    /// `None` before it was first deployed.
+    /// `None` before it was first deployed, and when its deployed version cannot be planned any more.
     pub(crate) state: Option<FlowState>,
+    /// Why the deployed version was not started with the node.
+    pub(crate) not_started: Option<String>,
 }
 
 impl FlowLibrary {
-    pub(crate) fn new(table: FlowTable, host: Arc<FlowHost>, catalog: Catalog, config: Arc<Config>) -> Arc<Self> {
-        Arc::new(Self { table, host, catalog, config, changing: tokio::sync::Mutex::default() })
+    pub(crate) fn new(tables: &Tables, host: Arc<FlowHost>, catalog: Catalog, config: Arc<Config>) -> Arc<Self> {
+        let (table, meta) = (tables.flows(), tables.meta());
+        let (changing, not_started) = (tokio::sync::Mutex::default(), Mutex::default());
+        Arc::new(Self { table, meta, host, catalog, config, changing, not_started })
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -80,13 +94,19 @@ impl FlowLibrary {
         let mut states: BTreeMap<FlowId, FlowState> =
             self.host.list().into_iter().map(|state| (state.id.clone(), state)).collect();
         let flows = self.table.flows()?.into_iter();
-        Ok(flows.map(|(id, marks)| FlowEntry { state: states.remove(&id), id, marks }).collect())
+        let not_started = self.not_started.lock();
+        let entry = |(id, marks): (FlowId, FlowMarks)| {
+            let (state, not_started) = (states.remove(&id), not_started.get(&id).cloned());
+            FlowEntry { id, marks, state, not_started }
+        };
+        Ok(flows.map(entry).collect())
     }
 
     /// One flow.
     pub(crate) fn show(&self, id: &FlowId) -> Result<FlowEntry, ChangeError> {
         let marks = self.table.flows()?.remove(id).ok_or_else(|| ChangeError::NoFlow(id.clone()))?;
-        Ok(FlowEntry { id: id.clone(), marks, state: self.host.show(id) })
+        let not_started = self.not_started.lock().get(id).cloned();
+        Ok(FlowEntry { id: id.clone(), marks, state: self.host.show(id), not_started })
     }
 
     pub(crate) fn draft(&self, id: &FlowId) -> Result<Option<FlowDraft>, ReadError> {

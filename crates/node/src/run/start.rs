@@ -92,7 +92,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         secrets_dir: data_dir.path().join("secrets"),
         stores: Arc::clone(&stores),
     });
-    let library = FlowLibrary::new(tables.flows(), host, catalog(), Arc::clone(&config));
+    let library = FlowLibrary::new(&tables, host, catalog(), Arc::clone(&config));
 
     let setup_code = random_text().map_err(DataDirError::Random)?;
     let setup_link = format!("http://{}/#setup={setup_code}", reachable(addresses.web));
@@ -122,8 +122,9 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let io_threads = IoThreads::start(IoThreads::default_count()).map_err(StartError::Threads)?;
     let (mqtt_phase, phases) = watch::channel(Phase::Serving);
     let mqtt_served = tokio::spawn(mqtt::serve(mqtt, bound.mqtt, io_threads, phases));
-    let endpoints_server =
-        HttpServer { listener: bound.endpoints, name: "endpoints", handle: endpoints::handler(endpoints) };
+    let host_names = (!is_remote(addresses.endpoints)).then(|| config.listeners.endpoints.host_names.clone());
+    let handle = endpoints::handler(endpoints, host_names);
+    let endpoints_server = HttpServer { listener: bound.endpoints, name: "endpoints", handle };
     listening.spawn(endpoints_server.run(stop));
 
     data_dir.write_addresses(&addresses.ready_line())?;

@@ -21,6 +21,12 @@ fn broken() -> Vec<(&'static str, String, &'static str, &'static str)> {
             "modules.s0.with",
             "intervall",
         ),
+        (
+            "a day that never comes",
+            chain("f", &["{ type = 'timer', with = { cron = '0 0 30 2 *' } }"]),
+            "modules.s0.with.cron",
+            "never comes",
+        ),
         ("wrong filter", chain("f", &[&subscribe("a/#/b")]), "modules.s0.with.topic", "#"),
         (
             "broken script",

@@ -91,6 +91,26 @@ fn what_an_endpoint_does_not_take_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_foreign_host_name_reaches_no_flow_until_it_is_configured() {
+    let deployed = |settings: &[&str]| {
+        let node = Node::start_with(settings);
+        node.deploy("data", &chain("data", &[&listener("path = '/mydata'"), "{ type = 'debug' }"]));
+        node
+    };
+    let ask = |node: &Node, host: &str| curl(&["--header", &format!("host: {host}"), &node.endpoint("/mydata")], None);
+    let node = deployed(&[]);
+    for host in ["127.0.0.1:9090", "localhost", "[::1]:9090"] {
+        assert_eq!(ask(&node, host).status, 200, "{host}");
+    }
+    let refused = ask(&node, "evil.example");
+    assert_eq!((refused.status, node.flow("data")["figures"]["begun"].as_u64()), (421, Some(3)));
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert!(refused.body.contains("`evil.example`") && refused.body.contains("listeners.endpoints.host_names"));
+    let node = deployed(&["listeners.endpoints.host_names=edge.example"]);
+    assert_eq!((ask(&node, "edge.example:9090").status, ask(&node, "evil.example").status), (200, 421));
+}
+
+#[test]
 fn a_flow_that_gives_no_answer_in_time_is_answered_for() {
     let node = Node::start();
     let silent = listener("path = '/silent', respond_automatically = false, response_timeout = '200ms'");

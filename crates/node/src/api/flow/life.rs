@@ -12,7 +12,7 @@ use super::flow_id;
 use crate::api::body::Body;
 use crate::api::{ApiState, FlowProblem};
 use crate::http::Problem;
-use crate::library::{ChangeError, DeployRequest};
+use crate::library::{ChangeError, DeployFrom, DeployRequest};
 
 /// What to deploy. No body means the draft, without a note.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -51,7 +51,11 @@ pub(super) async fn deploy(
     let asked = optional_body(request, &api).await?;
     api.library.show(&id)?;
     let note = asked.note.chars().take(NOTE_CHARACTERS_MAX).collect();
-    let request = DeployRequest { version: asked.version, author: "api".to_owned(), note };
+    let request = DeployRequest {
+        from: asked.version.map_or(DeployFrom::Draft, DeployFrom::Version),
+        author: "api".to_owned(),
+        note,
+    };
     let library = Arc::clone(&api.library);
     let deployed = to_the_end(async move { library.deploy(&id, request).await }).await?;
     Ok(Json(DeployAnswer { version: deployed.version, problems: FlowProblem::list(&deployed.warnings) }))

@@ -147,13 +147,8 @@ fn summary(entry: &FlowEntry) -> FlowSummary {
         },
         // A deployed version that cannot be planned any more is known by its number alone.
         None => {
-            let (status, text) = match entry.marks.deployed {
-                Some(_) => {
-                    ("failed", "the deployed version cannot run on this node any more: check and deploy the draft")
-                }
-                None => ("draft", ""),
-            };
-            let (name, text) = (id.clone(), text.to_owned());
+            let status = if entry.marks.deployed.is_some() { "failed" } else { "draft" };
+            let (name, text) = (id.clone(), entry.not_started.clone().unwrap_or_default());
             FlowSummary { id, name, status, text, since: None, version: entry.marks.deployed, figures: None }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::message::limits;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use broker::queue::{ConsumerId, DeliveryTag, Nack, Ordinal};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use super::message::Message;
 use super::queue;
 use crate::api::ApiState;
 use crate::api::body::Body;
+use crate::api::query::Asked;
 use crate::clock;
 use crate::destinations::{Commit, HandedOut, NodeQueue, QueueConsumer, Sink};
 use crate::http::Problem;
@@ -121,7 +122,7 @@ impl Sink for Arriving {
 pub(in crate::api) async fn consume(
     State(api): State<ApiState>,
     Path(name): Path<String>,
-    Query(asked): Query<ConsumeAsked>,
+    Asked(asked): Asked<ConsumeAsked>,
 ) -> Result<Json<Consumed>, Problem> {
     let queue = queue(&api, &name)?;
     let max = asked.max.unwrap_or(1).clamp(1, limits::API_PAGE_MESSAGES_MAX);

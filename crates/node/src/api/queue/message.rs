@@ -2,7 +2,7 @@
 
 use ::message::{Publication, Timestamp};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{queue, queue_name};
 use crate::api::ApiState;
+use crate::api::query::Asked;
 use crate::clock;
 use crate::destinations::{RequeueError, Requeued};
 use crate::http::Problem;
@@ -94,7 +95,7 @@ pub(in crate::api) struct PurgedMessages {
 pub(in crate::api) async fn peek(
     State(api): State<ApiState>,
     Path(name): Path<String>,
-    Query(asked): Query<MessagesAsked>,
+    Asked(asked): Asked<MessagesAsked>,
 ) -> Result<Json<Messages>, Problem> {
     let max = asked.max.unwrap_or(limits::API_PAGE_MESSAGES).clamp(1, limits::API_PAGE_MESSAGES_MAX);
     let (peeked, read_on) = queue(&api, &name)?.peek(Ordinal(asked.from), max).map_err(Problem::internal)?;
@@ -147,7 +148,7 @@ pub(in crate::api) async fn discard(
 pub(in crate::api) async fn requeue(
     State(api): State<ApiState>,
     Path(name): Path<String>,
-    Query(asked): Query<RequeueAsked>,
+    Asked(asked): Asked<RequeueAsked>,
 ) -> Result<Json<Requeued>, Problem> {
     let name = queue_name(&name)?;
     let requeued = api.destinations.requeue(clock::now(), &name, asked.id.map(Ordinal)).await;

@@ -1,13 +1,14 @@
 //! Publishing to a queue over HTTP.
 
 use ::message::{ByteString, Publication, PublicationProperties, QoS, TopicName, limits, parse_span};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use broker::queue::{DELAY, PRIORITY};
 use serde::Deserialize;
 
 use super::queue;
+use crate::api::query::Asked;
 use crate::api::{ApiState, body};
 use crate::clock;
 use crate::destinations::QUEUE_TOPICS;
@@ -45,7 +46,7 @@ pub(in crate::api) struct PutAsked {
 pub(in crate::api) async fn put(
     State(api): State<ApiState>,
     Path(name): Path<String>,
-    Query(asked): Query<PutAsked>,
+    Asked(asked): Asked<PutAsked>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let queue = queue(&api, &name)?;
