@@ -165,6 +165,9 @@ fn properties_are_passed_on_unaltered(case: &Case<'_>) {
         assert_eq!(properties.get_binary(CORRELATION_DATA), Some(&[0, 0xFF, 0xC0, 0][..]));
         assert_eq!(properties.len(), 9);
     }
+    // An indicator of 0 says what none says.
+    case.publish(&Publish::new(&case.topic("t"), "m").with(Property::number(PAYLOAD_FORMAT, 0)));
+    assert!(matches!(subscriber.take().properties.get_number(PAYLOAD_FORMAT), None | Some(0)));
 }
 
 fn texts_of_properties_are_well_formed(case: &Case<'_>) {
