@@ -298,6 +298,10 @@ pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
 
 // --- Sessions on disk ---------------------------------------------------------------------------------------------
 
+/// Messages that wait on disk for one session, unless the configuration says otherwise: two weeks of one a second.
+pub const SESSION_BACKLOG_MESSAGES_MAX: u64 = 1_000_000;
+/// Bytes that wait on disk for one session, unless the configuration says otherwise.
+pub const SESSION_BACKLOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Acknowledgements that a session holds back to tell the disk of them at once.
 pub const SESSION_ACKNOWLEDGEMENTS_HELD_MAX: usize = 256;
 /// What a session reads of its backlog at once: enough to keep a fast client busy while the next is read.

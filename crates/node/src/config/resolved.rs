@@ -10,7 +10,7 @@ use message::{FlowId, QueueName, Text, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::destinations::QueueSettings;
+use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings};
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub listeners: Listeners,
     /// How much the node takes.
     pub limits: Limits,
+    /// Sessions of MQTT clients that outlive their connection.
+    pub sessions: SessionSettings,
     /// What the node says about itself, on standard error.
     pub log: Log,
     /// Queues that are made or changed at the start, by name. One that is left out later stays as it is.
@@ -189,6 +191,23 @@ pub enum MailboxDrops {
     Oldest,
 }
 
+/// Sessions of MQTT clients that outlive their connection: what waits for them is on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionSettings {
+    /// Messages that wait for one session.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub backlog_messages_max: u64,
+    /// Bytes of topics and payloads that wait for one session.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
+    pub backlog_bytes_max: u64,
+    /// What happens when as much waits as may: `drop-oldest`, `drop-newest`, `keep-last` of each topic, or `refuse`,
+    /// which tells the publisher.
+    pub backlog_full: PolicyWord,
+    /// When a message counts as safe: `fsync` when the disk has it, `os` when the operating system has.
+    pub durability: DurabilityWord,
+}
+
 /// What the node says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -225,6 +244,7 @@ impl Default for Config {
             node: NodeSettings::default(),
             listeners: Listeners::default(),
             limits: Limits::default(),
+            sessions: SessionSettings::default(),
             log: Log::default(),
             queues: IndexMap::new(),
             flows: IndexMap::new(),
@@ -281,6 +301,17 @@ impl Default for Limits {
             mailbox_bytes_max: limits::MAILBOX_BYTES_MAX,
             mailbox_drops: MailboxDrops::New,
             mqtt_slow_client_s_max: 0,
+        }
+    }
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            backlog_messages_max: limits::SESSION_BACKLOG_MESSAGES_MAX,
+            backlog_bytes_max: limits::SESSION_BACKLOG_BYTES_MAX,
+            backlog_full: PolicyWord::DropOldest,
+            durability: DurabilityWord::Fsync,
         }
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use broker::{MailboxOptions, OpenAccess, Overflow, Router, RouterOptions, Sessions};
+use broker::{MailboxOptions, OpenAccess, Overflow, Router, RouterOptions, SessionStore, Sessions};
 use flow::Catalog;
-use store::table::{Condition, OpenError, Tables};
+use store::spool::Spool;
+use store::table::{Condition, OpenError, ReadError, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -29,6 +30,7 @@ use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
 use crate::mqtt::{self, AssignedIds, Gate, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
 use crate::retained::{self, RetainedOnDisk};
+use crate::sessions;
 use crate::stores::NodeStores;
 use crate::system_topics::tell_system_topics;
 
@@ -46,6 +48,8 @@ pub enum StartError {
     Tables(#[from] OpenError),
     #[error(transparent)]
     Logs(#[from] LogsError),
+    #[error("cannot read the sessions of MQTT clients: {0}")]
+    Sessions(String),
     #[error("cannot open the queues: {0}")]
     Destinations(String),
     #[error("the system gives no threads for MQTT connections: {0}")]
@@ -80,10 +84,13 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let addresses = bound.addresses;
     let tables = open_tables(data_dir.path())?;
 
-    let router = router(&config, &tables);
     let logs = Logs::open(data_dir.path())?;
+    let router = router(&config, &tables, &logs.spool);
     let destinations = open_destinations(&config, &tables, &logs, &router).await?;
-    let mqtt = mqtt(&config, &router, &destinations);
+    let store = sessions::store(&config.sessions, &tables, &logs.spool);
+    let mqtt = mqtt(&config, &router, &destinations, store);
+    // After the queues, so that wills that are due find them.
+    restore_sessions(&tables, &logs.spool, &mqtt)?;
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
     let host = FlowHost::start(HostParts {
@@ -201,22 +208,32 @@ fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
 }
 
 /// A router with the retained messages that are on disk, where their changes go.
-fn router(config: &Config, tables: &Tables) -> Arc<Router> {
+fn router(config: &Config, tables: &Tables, spool: &Spool) -> Arc<Router> {
     let router = Router::new(RouterOptions {
         retained_messages_max: config.limits.retained_messages_max,
         retained_bytes_max: config.limits.retained_bytes_max,
         retained_journal: Some(Arc::new(RetainedOnDisk::new(tables.retained()))),
+        spool: Some(spool.clone()),
         ..RouterOptions::new(clock::random_u64())
     });
     retained::restore(&tables.retained(), &router, clock::now().wall);
     router
 }
 
-fn mqtt(config: &Config, router: &Arc<Router>, destinations: &Arc<Destinations>) -> Arc<Mqtt> {
+/// Takes sessions up again before anyone can publish to them or connect.
+fn restore_sessions(tables: &Tables, spool: &Spool, mqtt: &Mqtt) -> Result<(), StartError> {
+    let failed = |error: ReadError| StartError::Sessions(error.to_string());
+    let found = sessions::found(tables).map_err(failed)?;
+    sessions::remove_unknown(tables, spool, &found).map_err(failed)?;
+    mqtt.sessions.restore(clock::now(), mqtt.mailbox, found);
+    Ok(())
+}
+
+fn mqtt(config: &Config, router: &Arc<Router>, destinations: &Arc<Destinations>, store: SessionStore) -> Arc<Mqtt> {
     let limits = &config.limits;
     Arc::new(Mqtt {
         router: Arc::clone(router),
-        sessions: Sessions::new(router, limits.mqtt_sessions_max),
+        sessions: Sessions::with_store(router, limits.mqtt_sessions_max, Some(store)),
         access: Arc::new(OpenAccess),
         queues: Arc::clone(destinations) as Arc<dyn mqtt::Queues>,
         settings: ::mqtt::Settings {

@@ -24,5 +24,6 @@ mod isolation;
 mod restart;
 mod retained;
 mod routing;
+mod sessions;
 mod state_topics;
 mod stuck_scripts;
