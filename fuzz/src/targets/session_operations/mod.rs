@@ -116,7 +116,7 @@ impl Pair {
             self.sessions.leave(self.now, old, Ending::Lost);
         }
         match claim.poll_connected(Waker::noop()) {
-            Poll::Ready(Ok(Connected { session, present })) => (session, present),
+            Poll::Ready(Ok(Connected { session, present, .. })) => (session, present),
             other => panic!("{name} does not get its session: {other:?}"),
         }
     }
@@ -150,7 +150,8 @@ impl Pair {
         let (Some(session), Some(naive)) = (&mut self.held[client], &mut self.naive[client]) else { return };
         let Wish { qos, no_local, retain_as_published } = wish;
         let options = SubscribeOptions { qos, no_local, retain_as_published, retain_handling, identifier: None };
-        assert_eq!(session.subscribe(self.now, vec![subscription(filter, options)]), [Ok(qos)]);
+        let (granted, promises) = session.subscribe(self.now, vec![subscription(filter, options)]);
+        assert!(granted == [Ok(qos)] && promises.are_settled());
         let is_new = naive.filters.insert(filter, wish).is_none();
         let comes = match retain_handling {
             RetainHandling::Always => true,
@@ -164,7 +165,8 @@ impl Pair {
     fn unsubscribe(&mut self, client: usize, filter: &'static str) {
         let (Some(session), Some(naive)) = (&mut self.held[client], &mut self.naive[client]) else { return };
         let parsed = TopicFilter::parse(filter).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(session.unsubscribe(&[parsed]), [naive.filters.remove(filter).is_some()]);
+        let (existed, promises) = session.unsubscribe(&[parsed]);
+        assert!(existed == [naive.filters.remove(filter).is_some()] && promises.are_settled());
     }
 
     /// `kind`: 0 and 1 publish, 2 keeps, 3 forgets what is kept.
@@ -217,7 +219,7 @@ impl Pair {
         let slot = flight.slot;
         let outcome = if flight.got.1 == QoS::ExactlyOnce && !flight.is_received {
             flight.is_received = true;
-            session.handle_received(slot)
+            session.handle_received(slot).map(drop)
         } else {
             naive.flights.remove(place);
             session.handle_delivered(slot)
@@ -234,12 +236,13 @@ impl Pair {
             self.take_shared(member);
             if others {
                 let filter = TopicFilter::parse(SHARE).unwrap_or_else(|error| panic!("{error}"));
-                assert_eq!(self.members[member].unsubscribe(&[filter]), [true]);
+                assert_eq!(self.members[member].unsubscribe(&[filter]).0, [true]);
                 self.granted[member] = None;
             }
         } else {
             let options = SubscribeOptions { qos, ..SubscribeOptions::default() };
-            assert_eq!(self.members[member].subscribe(self.now, vec![subscription(SHARE, options)]), [Ok(qos)]);
+            let (granted, _) = self.members[member].subscribe(self.now, vec![subscription(SHARE, options)]);
+            assert_eq!(granted, [Ok(qos)]);
             self.granted[member] = Some(qos);
         }
     }
