@@ -6,31 +6,26 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use broker::{MailboxOptions, OpenAccess, Overflow, Router, RouterOptions, SessionStore, Sessions};
 use flow::Catalog;
-use store::spool::Spool;
-use store::table::{Condition, OpenError, ReadError, Tables};
+use store::table::OpenError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::logs::{Logs, LogsError};
+use super::ground::Ground;
+use super::logs::LogsError;
 use super::notify::{Notice, notify};
 use super::{Addresses, RunningNode, reachable};
 use crate::api::{self, Access, ApiState};
 use crate::clock;
-use crate::config::{Config, MailboxDrops, is_remote};
+use crate::config::{Config, is_remote};
 use crate::data_dir::{DataDir, DataDirError, random_text};
-use crate::destinations::Destinations;
 use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
-use crate::mqtt::{self, AssignedIds, Gate, IoThreads, Mqtt, MqttFigures, MqttListener, Phase};
-use crate::retained::{self, RetainedOnDisk};
-use crate::sessions;
+use crate::mqtt::{self, Gate, IoThreads, Mqtt, MqttListener, Phase};
 use crate::stores::NodeStores;
 use crate::system_topics::tell_system_topics;
 
@@ -82,15 +77,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let (token, is_first_start) = data_dir.admin_token()?;
     let bound = bind(&config).await?;
     let addresses = bound.addresses;
-    let tables = open_tables(data_dir.path())?;
-
-    let logs = Logs::open(data_dir.path())?;
-    let router = router(&config, &tables, &logs.spool);
-    let destinations = open_destinations(&config, &tables, &logs, &router).await?;
-    let store = sessions::store(&config.sessions, &tables, &logs.spool);
-    let mqtt = mqtt(&config, &router, &destinations, store);
-    // After the queues, so that wills that are due find them.
-    restore_sessions(&tables, &logs.spool, &mqtt)?;
+    let Ground { tables, logs, router, destinations, mqtt } = Ground::lay(&config, data_dir.path()).await?;
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
     let host = FlowHost::start(HostParts {
@@ -165,16 +152,6 @@ fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>)
     background
 }
 
-async fn open_destinations(
-    config: &Config,
-    tables: &Tables,
-    logs: &Logs,
-    router: &Arc<Router>,
-) -> Result<Arc<Destinations>, StartError> {
-    let opened = Destinations::open(tables, &logs.spool, router, &config.queues).await;
-    opened.map_err(|error| StartError::Destinations(error.to_string()))
-}
-
 async fn bind(config: &Config) -> Result<Bound, StartError> {
     let listeners = &config.listeners;
     let (mqtt, mqtt_address) = listen("listeners.mqtt.address", listeners.mqtt.address).await?;
@@ -193,74 +170,6 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, 
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
-}
-
-fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
-    let (tables, condition) = Tables::open(&data_dir.join("tables.redb"))?;
-    match condition {
-        Condition::New | Condition::Closed => {}
-        Condition::Recovered => tracing::info!("the node was not stopped in order; all that it had confirmed is there"),
-        Condition::Repaired => tracing::error!(
-            "tables.redb was damaged and went back to its last whole state: what was written after that is lost"
-        ),
-    }
-    Ok(tables)
-}
-
-/// A router with the retained messages that are on disk, where their changes go.
-fn router(config: &Config, tables: &Tables, spool: &Spool) -> Arc<Router> {
-    let router = Router::new(RouterOptions {
-        retained_messages_max: config.limits.retained_messages_max,
-        retained_bytes_max: config.limits.retained_bytes_max,
-        retained_journal: Some(Arc::new(RetainedOnDisk::new(tables.retained()))),
-        spool: Some(spool.clone()),
-        ..RouterOptions::new(clock::random_u64())
-    });
-    retained::restore(&tables.retained(), &router, clock::now().wall);
-    router
-}
-
-/// Takes sessions up again before anyone can publish to them or connect.
-fn restore_sessions(tables: &Tables, spool: &Spool, mqtt: &Mqtt) -> Result<(), StartError> {
-    let failed = |error: ReadError| StartError::Sessions(error.to_string());
-    let found = sessions::found(tables).map_err(failed)?;
-    sessions::remove_unknown(tables, spool, &found).map_err(failed)?;
-    mqtt.sessions.restore(clock::now(), mqtt.mailbox, found);
-    Ok(())
-}
-
-fn mqtt(config: &Config, router: &Arc<Router>, destinations: &Arc<Destinations>, store: SessionStore) -> Arc<Mqtt> {
-    let limits = &config.limits;
-    Arc::new(Mqtt {
-        router: Arc::clone(router),
-        sessions: Sessions::with_store(router, limits.mqtt_sessions_max, Some(store)),
-        access: Arc::new(OpenAccess),
-        queues: Arc::clone(destinations) as Arc<dyn mqtt::Queues>,
-        settings: ::mqtt::Settings {
-            packet_bytes_max: limits.mqtt_packet_bytes_max,
-            receive_max: limits.mqtt_receive_max,
-            in_flight_max: limits.mqtt_in_flight_max,
-            topic_levels_max: limits.mqtt_topic_levels_max,
-            topic_bytes_max: limits.mqtt_topic_bytes_max,
-            connect_deadline: Duration::from_secs(u64::from(limits.mqtt_connect_deadline_s)),
-            ..::mqtt::Settings::default()
-        },
-        keep_alive_s_max: limits.mqtt_keep_alive_s_max,
-        mailbox: MailboxOptions {
-            messages_max: limits.mailbox_messages_max,
-            bytes_max: limits.mailbox_bytes_max,
-            overflow_at_most_once: match limits.mailbox_drops {
-                MailboxDrops::New => Overflow::DropWrite,
-                MailboxDrops::Oldest => Overflow::DropOldest,
-            },
-            ..MailboxOptions::for_session()
-        },
-        connections_max: limits.mqtt_connections_max,
-        subscriptions_max: limits.mqtt_subscriptions_per_session_max,
-        slow_client_max: config.slow_client_max(),
-        assigned_ids: AssignedIds::Random,
-        figures: MqttFigures::default(),
-    })
 }
 
 /// The module types that this program offers.
