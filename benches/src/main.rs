@@ -8,6 +8,7 @@ mod contender;
 mod figures;
 mod flow_suite;
 mod frames;
+mod idle_suite;
 mod load;
 mod neighbour_suite;
 mod options;
@@ -26,8 +27,12 @@ use crate::stopped::Stopped;
 type Suite = (&'static str, fn(&Options) -> Result<(), Stopped>);
 
 /// Everything that can be measured.
-const SUITES: &[Suite] =
-    &[("broker", broker_suite::run), ("flow", flow_suite::run), ("neighbours", neighbour_suite::run)];
+const SUITES: &[Suite] = &[
+    ("broker", broker_suite::run),
+    ("idle", idle_suite::run),
+    ("flow", flow_suite::run),
+    ("neighbours", neighbour_suite::run),
+];
 
 fn main() -> ExitCode {
     match measure() {

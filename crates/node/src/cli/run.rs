@@ -24,6 +24,7 @@ impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Loaded { config, .. } = self.node.load()?;
         telemetry::start(&config.log);
+        run::raise_open_files_limit();
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads_on(processors))
