@@ -9,7 +9,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use message::{Now, Publication, QoS, StoreName, Text, TopicFilter, Value};
+use message::{Now, Publication, QoS, QueueName, StoreName, Text, TopicFilter, Value};
 
 use crate::run::Outcome;
 
@@ -19,6 +19,7 @@ pub struct Services {
     pub broker: Arc<dyn Broker>,
     pub endpoints: Arc<dyn Endpoints>,
     pub stores: Arc<dyn Stores>,
+    pub queues: Arc<dyn Queues>,
     pub debug: Arc<dyn DebugSink>,
     pub environment: Arc<dyn Environment>,
     pub timers: Arc<dyn Timers>,
@@ -185,6 +186,45 @@ impl fmt::Debug for Stored {
             Self::Now(result) => f.debug_tuple("Now").field(result).finish(),
             Self::Later(_) => f.write_str("Later"),
         }
+    }
+}
+
+/// The queues of the node.
+pub trait Queues: Send + Sync {
+    /// Begins to consume a queue, so many messages at a time. An error when there is no such queue.
+    fn consume(&self, queue: &QueueName, in_flight_max: usize) -> Result<Box<dyn QueueInbox>, ServiceError>;
+
+    /// Puts a message into a queue; the answer is ready when the queue has it, as safe as it promises.
+    fn put(
+        &self,
+        now: Now,
+        queue: &QueueName,
+        publication: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError>;
+}
+
+/// The messages of a queue that are a flow's to work off. Those that were not taken when this is dropped go to others.
+pub trait QueueInbox {
+    /// Takes up to `room` messages in order; registers the waker of `cx` when fewer were there.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>);
+    /// Lets nothing new come. What is there can still be taken.
+    fn close(&mut self);
+    /// Messages that are there to be taken.
+    fn waiting(&self) -> usize;
+}
+
+/// One message of a queue.
+pub struct QueueMessage {
+    pub publication: Arc<Publication>,
+    /// Which delivery of the message this is, from 1.
+    pub delivery: u32,
+    /// Says what became of it: worked off, it is gone from the queue; failed, it comes again.
+    pub settle: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+impl fmt::Debug for QueueMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueMessage").field("delivery", &self.delivery).finish_non_exhaustive()
     }
 }
 

@@ -26,6 +26,7 @@ fn odd_messages_go_on_end_or_fail_in_words() {
     for kind in MODULES {
         let world = World::new();
         world.stores.gate.open();
+        world.queues.gate.open();
         let mut built = world.build(*kind, kind.example());
         let ports = kind.ports(&kind.parse(&harness::settings(kind.example())).unwrap()).len();
         for (place, message) in odd_messages().into_iter().enumerate() {

@@ -103,6 +103,8 @@ pub const QUEUE_PRIORITY_MAX: u8 = 9;
 pub const QUEUE_MQTT_IN_FLIGHT_MAX: usize = 100;
 /// How long a message waits that an MQTT client refused: an acknowledgement has no word for it.
 pub const QUEUE_MQTT_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long a message waits whose itinerary failed: a flow that fails at once would wear it out in a moment.
+pub const QUEUE_FLOW_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long a request may wait for messages: less than the API allows a request to take.
 pub const QUEUE_CONSUME_WAIT_MAX: Duration = Duration::from_secs(25);
 /// Messages that a queue hands out before it lets others have their turn.

@@ -20,6 +20,7 @@ pub fn services(attachment: &Arc<Attachment>, stores: &Arc<MemoryStores>, timers
         broker: Arc::clone(attachment) as _,
         endpoints: Arc::new(quiet::NoEndpoints),
         stores: Arc::clone(stores) as _,
+        queues: Arc::new(quiet::NoQueues),
         debug: Arc::new(quiet::NoDebug),
         environment: Arc::new(quiet::FixedEnvironment),
         timers: Arc::clone(timers) as _,

@@ -1,9 +1,10 @@
 //! Services that a story does without: no HTTP, no debug panel, no environment.
 
 use flow::services::{
-    DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, ServiceError,
+    Answer, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, QueueInbox, Queues,
+    ServiceError,
 };
-use message::{ModuleId, Now, Value};
+use message::{ModuleId, Now, Publication, QueueName, Value};
 
 pub(super) struct NoEndpoints;
 
@@ -14,6 +15,18 @@ impl Endpoints for NoEndpoints {
 
     fn respond(&self, id: &str, _: HttpResponse) -> Result<(), ServiceError> {
         Err(ServiceError(format!("there is no request `{id}`")))
+    }
+}
+
+pub(super) struct NoQueues;
+
+impl Queues for NoQueues {
+    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+        Err(ServiceError(format!("a simulated node has no queue `{queue}`")))
+    }
+
+    fn put(&self, _: Now, queue: &QueueName, _: Publication) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        Err(ServiceError(format!("a simulated node has no queue `{queue}`")))
     }
 }
 

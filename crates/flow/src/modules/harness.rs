@@ -14,11 +14,13 @@ use flow::run::{Emitter, FlowContext, Itinerary, Outcome, Receipt, Source, Varia
 use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
     Answer, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse, Inbox,
-    LogLevel, Published, ServiceError, Services, Store, Stored, Stores, SubscribeRequest, Taken, Timers,
+    LogLevel, Published, QueueInbox, QueueMessage, Queues, ServiceError, Services, Store, Stored, Stores,
+    SubscribeRequest, Taken, Timers,
 };
 use message::value::parse_json;
 use message::{
-    FlowId, ModuleId, Moment, Now, Object, Publication, StoreName, Text, Timestamp, TopicFilter, TopicName, Value,
+    FlowId, ModuleId, Moment, Now, Object, Publication, QueueName, StoreName, Text, Timestamp, TopicFilter, TopicName,
+    Value,
 };
 
 /// The time `millis` after a node was started at 2026-01-31T08:00:00Z.
@@ -101,6 +103,7 @@ pub struct World {
     pub broker: Arc<MemoryBroker>,
     pub endpoints: Arc<MemoryEndpoints>,
     pub stores: Arc<MemoryStores>,
+    pub queues: Arc<MemoryQueues>,
     pub debug: Arc<MemoryDebug>,
     pub services: Services,
 }
@@ -110,16 +113,18 @@ impl World {
         let broker = Arc::<MemoryBroker>::default();
         let endpoints = Arc::<MemoryEndpoints>::default();
         let stores = Arc::<MemoryStores>::default();
+        let queues = Arc::<MemoryQueues>::default();
         let debug = Arc::<MemoryDebug>::default();
         let services = Services {
             broker: broker.clone(),
             endpoints: endpoints.clone(),
             stores: stores.clone(),
+            queues: queues.clone(),
             debug: debug.clone(),
             environment: Arc::new(FixedEnvironment),
             timers: Arc::new(InstantTimers),
         };
-        Self { broker, endpoints, stores, debug, services }
+        Self { broker, endpoints, stores, queues, debug, services }
     }
 
     pub fn build(&self, kind: &dyn ModuleKind, toml: &str) -> Built {
@@ -397,6 +402,64 @@ impl Store for MemoryStore {
     fn delete(&self, _: Now, key: &str) -> Stored {
         let old = self.values.lock().unwrap().remove(key);
         self.answer(old.is_some())
+    }
+}
+
+/// Queues that are there by being named, but for `absent`; what is put goes on when the gate is open.
+#[derive(Default)]
+pub struct MemoryQueues {
+    pub put: Mutex<Vec<(QueueName, Publication)>>,
+    pub gate: Arc<Gate>,
+    messages: Queue<QueueMessage>,
+    pub settled: Arc<Mutex<Vec<Outcome>>>,
+    pub closed: Arc<Mutex<bool>>,
+}
+
+impl MemoryQueues {
+    /// A message that waits for whoever consumes.
+    pub fn send(&self, publication: Publication) {
+        let settled = Arc::clone(&self.settled);
+        let settle = Box::new(move |outcome| settled.lock().unwrap().push(outcome));
+        let message = QueueMessage { publication: Arc::new(publication), delivery: 2, settle };
+        self.messages.lock().unwrap().push_back(message);
+    }
+}
+
+impl Queues for MemoryQueues {
+    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+        if queue.as_str() == "absent" {
+            return Err(ServiceError("there is no queue `absent`".to_owned()));
+        }
+        Ok(Box::new(MemoryQueueInbox(MemoryInbox(Arc::clone(&self.messages)), Arc::clone(&self.closed))))
+    }
+
+    fn put(
+        &self,
+        _: Now,
+        queue: &QueueName,
+        publication: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        if queue.as_str() == "absent" {
+            return Err(ServiceError("there is no queue `absent`".to_owned()));
+        }
+        self.put.lock().unwrap().push((queue.clone(), publication));
+        Ok(self.gate.answer(Ok(())))
+    }
+}
+
+struct MemoryQueueInbox(MemoryInbox<QueueMessage>, Arc<Mutex<bool>>);
+
+impl QueueInbox for MemoryQueueInbox {
+    fn poll_take(&mut self, _: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>) {
+        self.0.take(room, taken);
+    }
+
+    fn close(&mut self) {
+        *self.1.lock().unwrap() = true;
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.0.lock().unwrap().len()
     }
 }
 

@@ -17,6 +17,8 @@ mod kv_set;
 mod map;
 mod mqtt_pub_broker;
 mod mqtt_sub_broker;
+mod queue_consume;
+mod queue_publish;
 mod scale;
 mod script;
 mod split;
@@ -51,6 +53,7 @@ use crate::module::{ModuleKind, Of};
 pub const MODULES: &[&dyn ModuleKind] = &[
     // Inbound.
     &Of::<mqtt_sub_broker::MqttSubBroker>::new(),
+    &Of::<queue_consume::QueueConsume>::new(),
     &Of::<http_listener::HttpListener>::new(),
     &Of::<timer::Timer>::new(),
     &Of::<data_generator::DataGenerator>::new(),
@@ -71,6 +74,7 @@ pub const MODULES: &[&dyn ModuleKind] = &[
     &Of::<kv_delete::KvDelete>::new(),
     // Outbound.
     &Of::<mqtt_pub_broker::MqttPubBroker>::new(),
+    &Of::<queue_publish::QueuePublish>::new(),
     &Of::<http_response::HttpResponder>::new(),
     &Of::<debug::Debug>::new(),
 ];

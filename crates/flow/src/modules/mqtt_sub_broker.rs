@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use bytestring::ByteString;
-use message::{ModuleId, Now, Object, Publication, QoS, Text, TopicFilter, TopicName, Value};
+use message::{ModuleId, Now, Object, Publication, PublicationProperties, QoS, Text, TopicFilter, TopicName, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -174,22 +174,27 @@ impl Subscription {
     }
 
     fn properties(&self, publication: &Publication) -> Value {
-        let Some(properties) = &publication.properties else { return self.no_properties.clone() };
-        let mut object = Object::with_capacity(4);
-        if let Some(content_type) = &properties.content_type {
-            object.insert("contentType", Value::from(&**content_type));
-        }
-        if let Some(topic) = &properties.response_topic {
-            object.insert("responseTopic", Value::from(topic.as_str()));
-        }
-        if let Some(data) = &properties.correlation_data {
-            object.insert("correlationData", Value::from(data.clone()));
-        }
-        if !properties.user_properties.is_empty() {
-            object.insert("userProperties", user_properties(&properties.user_properties));
-        }
-        Value::Object(object)
+        let properties = publication.properties.as_deref();
+        properties.map_or_else(|| self.no_properties.clone(), properties_value)
     }
+}
+
+/// The MQTT 5 properties of a message, as flows see them.
+pub(super) fn properties_value(properties: &PublicationProperties) -> Value {
+    let mut object = Object::with_capacity(4);
+    if let Some(content_type) = &properties.content_type {
+        object.insert("contentType", Value::from(&**content_type));
+    }
+    if let Some(topic) = &properties.response_topic {
+        object.insert("responseTopic", Value::from(topic.as_str()));
+    }
+    if let Some(data) = &properties.correlation_data {
+        object.insert("correlationData", Value::from(data.clone()));
+    }
+    if !properties.user_properties.is_empty() {
+        object.insert("userProperties", user_properties(&properties.user_properties));
+    }
+    Value::Object(object)
 }
 
 fn user_properties(pairs: &[(ByteString, ByteString)]) -> Value {
@@ -212,7 +217,7 @@ mod tests {
     use super::*;
     use crate::module::{ModuleKind, Of};
     use crate::modules::harness::{self, World, arrivals, arrived, now};
-    use message::{Bytes, PublicationProperties};
+    use message::Bytes;
 
     const KIND: &dyn ModuleKind = &Of::<MqttSubBroker>::new();
 

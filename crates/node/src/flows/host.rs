@@ -33,6 +33,7 @@ pub struct HostParts {
     pub endpoints: Arc<EndpointTable>,
     pub secrets_dir: std::path::PathBuf,
     pub stores: Arc<NodeStores>,
+    pub queues: Arc<dyn flow::services::Queues>,
 }
 
 impl std::fmt::Debug for HostParts {
@@ -213,6 +214,7 @@ impl FlowHost {
             broker: Arc::clone(&holdings.attachment) as _,
             endpoints: Arc::clone(&holdings.endpoints) as _,
             stores: self.parts.stores.for_flow(&plan.flow.id),
+            queues: Arc::clone(&self.parts.queues),
             debug: Arc::clone(debug) as _,
             environment: Arc::new(environment),
             timers: Arc::new(RuntimeTimers),

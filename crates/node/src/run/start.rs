@@ -80,12 +80,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let Ground { tables, logs, router, destinations, mqtt } = Ground::lay(&config, data_dir.path()).await?;
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
-    let host = FlowHost::start(HostParts {
-        router: Arc::clone(&router),
-        endpoints: Arc::clone(&endpoints),
-        secrets_dir: data_dir.path().join("secrets"),
-        stores: Arc::clone(&stores),
-    });
+    let host = FlowHost::start(host_parts(&router, &endpoints, data_dir.path(), &stores, &destinations));
     let library = FlowLibrary::new(&tables, host, catalog(), Arc::clone(&config));
 
     let setup_code = random_text().map_err(DataDirError::Random)?;
@@ -139,6 +134,23 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         logs,
         data_dir,
     })
+}
+
+/// What flows get from the node.
+fn host_parts(
+    router: &Arc<Router>,
+    endpoints: &Arc<EndpointTable>,
+    data_dir: &Path,
+    stores: &Arc<NodeStores>,
+    destinations: &Arc<Destinations>,
+) -> HostParts {
+    HostParts {
+        router: Arc::clone(router),
+        endpoints: Arc::clone(endpoints),
+        secrets_dir: data_dir.join("secrets"),
+        stores: Arc::clone(stores),
+        queues: Arc::clone(destinations) as Arc<dyn flow::services::Queues>,
+    }
 }
 
 /// What goes on by itself from the start on.

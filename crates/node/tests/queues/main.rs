@@ -7,6 +7,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod flow;
 mod http;
 mod mqtt;
 mod survival;

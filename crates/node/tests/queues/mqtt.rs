@@ -1,5 +1,6 @@
 //! Queues as MQTT clients consume them.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -9,8 +10,11 @@ use crate::harness::packets::{connect_with, packet, read_packet, text};
 use crate::harness::{Node, eventually};
 use crate::{Queue, mosquitto};
 
-/// A client of MQTT 5.0, packet by packet.
-struct Client(TcpStream);
+/// A client of MQTT 5.0, packet by packet. Messages may come before the answer to the subscription that brings them.
+struct Client {
+    stream: TcpStream,
+    early: VecDeque<(u8, Vec<u8>)>,
+}
 
 impl Client {
     /// With a session of an hour and this Receive Maximum.
@@ -20,20 +24,29 @@ impl Client {
         let mut stream = TcpStream::connect(node.mqtt).unwrap();
         stream.write_all(&connect_with(client_id, if clean_start { 2 } else { 0 }, &properties, &[])).unwrap();
         assert_eq!(read_packet(&mut stream).unwrap().0, 0x20);
-        Self(stream)
+        Self { stream, early: VecDeque::new() }
     }
 
     /// Subscribes to one filter and gives the reason code of the answer.
     fn subscribe(&mut self, filter: &str, qos: u8) -> u8 {
-        self.0.write_all(&packet(0x82, &[vec![0, 1, 0], text(filter), vec![qos]].concat())).unwrap();
-        let (first, body) = read_packet(&mut self.0).unwrap();
-        assert_eq!(first, 0x90);
-        *body.last().unwrap()
+        self.stream.write_all(&packet(0x82, &[vec![0, 1, 0], text(filter), vec![qos]].concat())).unwrap();
+        *self.answer(0x90).last().unwrap()
+    }
+
+    /// The body of the next packet that begins so; messages that come before it are kept.
+    fn answer(&mut self, wanted: u8) -> Vec<u8> {
+        loop {
+            match read_packet(&mut self.stream).unwrap() {
+                (first, body) if first == wanted => return body,
+                message => self.early.push_back(message),
+            }
+        }
     }
 
     /// The next message: first byte, packet id, payload.
     fn next(&mut self) -> (u8, [u8; 2], String) {
-        let (first, body) = read_packet(&mut self.0).unwrap();
+        let early = self.early.pop_front();
+        let (first, body) = early.unwrap_or_else(|| read_packet(&mut self.stream).unwrap());
         assert_eq!(first >> 4, 3, "{first:#x} is no PUBLISH");
         let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
         let rest = &body[2 + topic..];
@@ -43,18 +56,13 @@ impl Client {
 
     fn payload_acknowledged(&mut self, reason: u8) -> String {
         let (_, id, payload) = self.next();
-        self.0.write_all(&packet(0x40, &[id[0], id[1], reason, 0])).unwrap();
+        self.stream.write_all(&packet(0x40, &[id[0], id[1], reason, 0])).unwrap();
         payload
     }
 
     fn unsubscribe(&mut self, filter: &str) -> u8 {
-        self.0.write_all(&packet(0xA2, &[vec![0, 2, 0], text(filter)].concat())).unwrap();
-        loop {
-            let (first, body) = read_packet(&mut self.0).unwrap();
-            if first == 0xB0 {
-                return *body.last().unwrap();
-            }
-        }
+        self.stream.write_all(&packet(0xA2, &[vec![0, 2, 0], text(filter)].concat())).unwrap();
+        *self.answer(0xB0).last().unwrap()
     }
 }
 
@@ -157,8 +165,8 @@ fn what_cannot_be_consumed_is_refused_with_a_reason() {
     ] {
         assert_eq!(client.subscribe(filter, qos), reason, "{filter} {qos}");
     }
-    client.0.write_all(&packet(0x32, &[text("$queue/absent"), vec![0, 9, 0], vec![b'x']].concat())).unwrap();
-    let (first, body) = read_packet(&mut client.0).unwrap();
+    client.stream.write_all(&packet(0x32, &[text("$queue/absent"), vec![0, 9, 0], vec![b'x']].concat())).unwrap();
+    let (first, body) = read_packet(&mut client.stream).unwrap();
     assert_eq!((first, &body[..3]), (0x40, &[0, 9, 0x90][..]));
     let answer = node.send("POST", "/publish?topic=$queue/absent&qos=1", &[], b"x");
     assert!(answer.problem(404).contains("$queue/absent"));

@@ -3,6 +3,7 @@
 mod backlog;
 mod client;
 mod consumer;
+mod flow;
 mod work;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,190 @@
+//! `queue-consume`: begins an itinerary for every message of a queue, and takes it out when the itinerary has ended.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use bytestring::ByteString;
+use message::{ModuleId, Now, Object, QueueName, Text, Value, limits};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::mqtt_sub_broker::properties_value;
+use super::payload::{self, PayloadFormat};
+use crate::build::{BuildContext, BuildError};
+use crate::check::{Checker, Claim};
+use crate::module::{Built, Direction, Inbound, Module};
+use crate::run::{FlowContext, Itinerary, Receipt, Source};
+use crate::services::{QueueInbox, QueueMessage};
+
+/// Takes messages from a queue of the node. A message leaves the queue when every branch of its itinerary has come to its
+/// end; when one failed for good, or the flow broke down, the message comes again, to this flow or to another consumer,
+/// until the queue counts it among the dead.
+///
+/// **Message out** `{ data, topic, delivery, properties }`: the payload, the topic that it was published to, which delivery
+/// of the message this is (from 1), and the MQTT 5 properties as those of `mqtt-sub-broker`.
+///
+/// **Failure** A payload that is not in the expected format still begins an itinerary: with
+/// `headwater: { success: false, message }` and the payload in `data` as text, or as bytes when it is no text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// The name of the queue.
+    #[schemars(with = "String")]
+    queue: QueueName,
+    /// How the payload is read.
+    #[serde(default)]
+    format: PayloadFormat,
+    /// Messages that may be under way at a time, 1 to 10,000. Their time for that is the queue's `ack_timeout_s`.
+    #[serde(default = "in_flight_max")]
+    #[schemars(range(min = 1, max = 10_000))]
+    in_flight_max: u32,
+}
+
+const MOST_IN_FLIGHT: u32 = 10_000;
+
+fn in_flight_max() -> u32 {
+    limits::FLOW_QUEUE_MESSAGES as u32
+}
+
+/// The module type.
+#[derive(Debug)]
+pub(super) struct QueueConsume;
+
+impl Module for QueueConsume {
+    const TYPE: &'static str = "queue-consume";
+    const DIRECTION: Direction = Direction::Inbound;
+    const SUMMARY: &'static str = "Takes messages from a queue of the node.";
+    const EXAMPLE: &'static str = "queue = \"orders\"\n";
+    type Settings = Settings;
+
+    fn check(settings: &Settings, checker: &mut Checker<'_>) {
+        if !(1..=MOST_IN_FLIGHT).contains(&settings.in_flight_max) {
+            checker.problem("in_flight_max", "out of range", format!("write a number from 1 to {MOST_IN_FLIGHT}"));
+        }
+        checker.claim(Claim::Subscribe { filter: Text::from(format!("$queue/{}", settings.queue)) });
+    }
+
+    fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
+        let in_flight_max = settings.in_flight_max.clamp(1, MOST_IN_FLIGHT) as usize;
+        let inbox = context.services.queues.consume(&settings.queue, in_flight_max).map_err(BuildError::new)?;
+        let address = ByteString::from(format!("$queue/{}", settings.queue));
+        Ok(Built::Inbound(Box::new(Consumer {
+            inbox,
+            flow: Arc::clone(context.flow),
+            source: Arc::new(Source { module: ModuleId::clone(context.module), address }),
+            format: settings.format,
+            taken: Vec::new(),
+        })))
+    }
+}
+
+struct Consumer {
+    inbox: Box<dyn QueueInbox>,
+    flow: Arc<FlowContext>,
+    source: Arc<Source>,
+    format: PayloadFormat,
+    taken: Vec<QueueMessage>,
+}
+
+impl Inbound for Consumer {
+    fn poll_arrivals(&mut self, cx: &mut Context<'_>, now: Now, room: usize, arrivals: &mut Vec<Itinerary>) {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.inbox.poll_take(cx, room, &mut taken);
+        for message in taken.drain(..) {
+            let begun = Itinerary::begin(now, &self.flow, Arc::clone(&self.source), 0, self.message(&message));
+            arrivals.push(begun.with_receipt(Receipt::new(message.settle)));
+        }
+        self.taken = taken;
+    }
+
+    fn close(&mut self) {
+        self.inbox.close();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.inbox.waiting() == 0
+    }
+}
+
+impl Consumer {
+    fn message(&self, taken: &QueueMessage) -> Value {
+        let publication = &*taken.publication;
+        let (data, error) = match self.format.decode(&publication.payload) {
+            Ok(data) => (data, None),
+            Err(error) => (payload::as_found(&publication.payload), Some(error)),
+        };
+        let mut object = Object::with_capacity(5);
+        object.insert("data", data);
+        object.insert("topic", Value::from(publication.topic.as_str()));
+        object.insert("delivery", Value::from(taken.delivery));
+        let properties = publication.properties.as_deref();
+        object.insert("properties", properties.map_or_else(|| Value::from(Object::new()), properties_value));
+        if let Some(error) = error {
+            let what = format!("the payload of `{}` is {error}", publication.topic);
+            let result = [("success", Value::Bool(false)), ("message", Value::from(what))];
+            object.insert("headwater", Value::Object(result.into_iter().collect()));
+        }
+        Value::Object(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::{ModuleKind, Of};
+    use crate::modules::harness::{self, World, arrivals, arrived, now};
+    use crate::run::Outcome;
+    use message::{Bytes, Publication, QoS, TopicName};
+
+    const KIND: &dyn ModuleKind = &Of::<QueueConsume>::new();
+
+    fn send(world: &World, payload: &'static [u8]) {
+        let topic = TopicName::parse("shop/1").unwrap();
+        world.queues.send(Publication::new(topic, Bytes::from_static(payload), QoS::AtLeastOnce, now(0).wall));
+    }
+
+    #[test]
+    fn a_message_begins_an_itinerary_whose_end_settles_it() {
+        let world = World::new();
+        let mut inbound = world.inbound(KIND, "queue = 'orders'");
+        (0..2).for_each(|_| send(&world, b"1"));
+        let mut begun = arrivals(&mut *inbound, now(0), 10);
+        let expect = r#"{"data":1,"topic":"shop/1","delivery":2,"properties":{}}"#;
+        assert_eq!(begun[0].message.to_json(), expect);
+        assert_eq!(&*begun[0].source().address, "$queue/orders");
+        assert!(world.queues.settled.lock().unwrap().is_empty());
+        drop(begun.remove(0));
+        begun[0].receipt().unwrap().fail();
+        drop(begun);
+        assert_eq!(*world.queues.settled.lock().unwrap(), [Outcome::Done, Outcome::Failed]);
+    }
+
+    #[test]
+    fn a_payload_that_cannot_be_read_begins_as_failed_and_is_kept() {
+        let world = World::new();
+        let mut inbound = world.inbound(KIND, "queue = 'orders'");
+        send(&world, b"{");
+        let begun = arrived(&mut *inbound, now(0), 10);
+        assert!(begun[0].starts_with(r#"{"data":"{","#) && begun[0].contains(r#""success":false"#), "{begun:?}");
+    }
+
+    #[test]
+    fn closing_lets_come_what_is_there() {
+        let world = World::new();
+        let mut inbound = world.inbound(KIND, "queue = 'orders'");
+        send(&world, b"1");
+        inbound.close();
+        assert!(*world.queues.closed.lock().unwrap() && !inbound.is_drained());
+        assert_eq!(arrivals(&mut *inbound, now(0), 10).len(), 1);
+        assert!(inbound.is_drained());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let found = harness::check(KIND, "queue = 'orders'\nin_flight_max = 0");
+        assert!(found.lines()[0].contains("out of range"), "{:?}", found.lines());
+        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("$queue/orders") }]);
+        let error = World::new().try_build(KIND, "queue = 'absent'").map(|_| ()).unwrap_err();
+        assert!(error.contains("no queue `absent`"), "{error}");
+    }
+}

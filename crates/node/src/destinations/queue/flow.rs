@@ -1,0 +1,96 @@
+//! Flows as consumers of a queue and as those who put messages in.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use broker::queue::Nack;
+use flow::run::Outcome;
+use flow::services::{Answer, QueueInbox, QueueMessage, Queues, ServiceError};
+use message::{Now, Publication, QueueName, limits};
+use tokio::sync::mpsc;
+
+use super::{HandedOut, NodeQueue, QueueConsumer, Said, Sink};
+use crate::destinations::Destinations;
+
+/// What a queue hands to a flow; there is room for as many as it takes.
+#[derive(Debug)]
+struct FlowSink(mpsc::Sender<HandedOut>);
+
+impl Sink for FlowSink {
+    fn deliver(&mut self, message: HandedOut) {
+        // A flow that is gone drops the message, which gives it back.
+        let _ = self.0.try_send(message);
+    }
+}
+
+/// The messages of a queue that a flow has not taken yet. They are given back before the consumer leaves.
+#[derive(Debug)]
+struct FlowInbox {
+    arriving: mpsc::Receiver<HandedOut>,
+    consumer: Option<QueueConsumer>,
+}
+
+impl QueueInbox for FlowInbox {
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>) {
+        for _ in 0..room {
+            let Poll::Ready(Some(handed)) = self.arriving.poll_recv(cx) else { return };
+            let HandedOut { publication, ticket } = handed;
+            ticket.take();
+            let delivery = ticket.tag().delivery;
+            let settle = Box::new(move |outcome| {
+                ticket.say(match outcome {
+                    Outcome::Done => Said::Done,
+                    Outcome::Failed => Said::Not(Nack::Retry { delay: limits::QUEUE_FLOW_RETRY_DELAY }),
+                });
+            });
+            taken.push(QueueMessage { publication, delivery, settle });
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            consumer.retire();
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.arriving.len()
+    }
+}
+
+impl Drop for FlowInbox {
+    fn drop(&mut self) {
+        self.arriving.close();
+        while self.arriving.try_recv().is_ok() {}
+        // What the flow has under way still is settled by its itineraries.
+        self.close();
+    }
+}
+
+impl Destinations {
+    fn known(&self, queue: &QueueName) -> Result<Arc<NodeQueue>, ServiceError> {
+        self.queue(queue).ok_or_else(|| {
+            ServiceError(format!("there is no queue `{queue}`: make it with `headwater queue create {queue}`"))
+        })
+    }
+}
+
+impl Queues for Destinations {
+    fn consume(&self, queue: &QueueName, in_flight_max: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+        let queue = self.known(queue)?;
+        let (sender, arriving) = mpsc::channel(in_flight_max.max(1));
+        let consumer = queue.join(in_flight_max, Box::new(FlowSink(sender)));
+        let consumer = consumer.map_err(|error| ServiceError(error.to_string()))?;
+        Ok(Box::new(FlowInbox { arriving, consumer: Some(consumer) }))
+    }
+
+    fn put(
+        &self,
+        now: Now,
+        queue: &QueueName,
+        publication: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        let commit = self.known(queue)?.put(now, &publication).map_err(|error| ServiceError(error.to_string()))?;
+        Ok(Box::pin(async move { commit.await.map_err(|error| ServiceError(error.to_string())) }))
+    }
+}
