@@ -6,6 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// A run that should have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overrun {
+    /// Tells the runs of one thread apart.
+    pub run: u64,
+    /// How long it has been going on.
+    pub lasting: Duration,
+    /// The time that it may take.
+    pub time_max: Duration,
+}
+
 /// Tells a watchdog since when a thread has been inside JavaScript. Some loops of the engine are native code that no
 /// deadline reaches (`new Array(1e8).join('')`): only another thread can see that such a run is stuck. A run that
 /// can be stopped from within is over within milliseconds of its limit.
@@ -29,9 +40,11 @@ impl Heartbeat {
         (began != 0).then(|| Duration::from_nanos(self.nanos().saturating_sub(began)))
     }
 
-    /// The time that one run may take.
-    pub fn time_max(&self) -> Duration {
-        self.time_max
+    /// The present run, if it goes on beyond its limit.
+    pub fn overrun(&self) -> Option<Overrun> {
+        let began = self.began.load(Ordering::Acquire);
+        let lasting = Duration::from_nanos(self.nanos().saturating_sub(began));
+        (began != 0 && lasting > self.time_max).then_some(Overrun { run: began, lasting, time_max: self.time_max })
     }
 
     fn begin(&self) -> u64 {
@@ -101,6 +114,7 @@ mod tests {
         assert_eq!(heartbeat.running_for(), None);
         deadline.begin();
         assert!(heartbeat.running_for().is_some());
+        assert_eq!(heartbeat.overrun(), None);
         assert!(!deadline.is_over());
         deadline.end();
         assert_eq!(heartbeat.running_for(), None);
@@ -108,10 +122,15 @@ mod tests {
 
     #[test]
     fn a_run_without_time_is_over_at_once() {
-        let deadline = Deadline::new(Arc::new(Heartbeat::new(Duration::ZERO)));
+        let heartbeat = Arc::new(Heartbeat::new(Duration::ZERO));
+        let deadline = Deadline::new(Arc::clone(&heartbeat));
         deadline.begin();
         while !deadline.is_over() {}
         assert!(deadline.has_stopped());
+        let first = heartbeat.overrun().unwrap();
+        assert_eq!(heartbeat.overrun().unwrap().run, first.run);
+        deadline.end();
+        assert_eq!(heartbeat.overrun(), None);
         deadline.begin();
         assert!(!deadline.has_stopped());
     }

@@ -24,6 +24,6 @@ pub(crate) use checker::{Syntax, check_syntax};
 pub use engine::{ScriptEngine, ScriptLimits};
 pub use failure::RunError;
 pub(crate) use function::Function;
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, Overrun};
 pub use log_lines::LogLevel;
 pub use program::{Outcome, Script, ScriptRun, ScriptScope};

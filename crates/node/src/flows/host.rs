@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use broker::Router;
 use flow::plan::Plan;
@@ -13,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::attachment::Attachment;
+use super::backoff::Backoff;
 use super::debug::{DebugEntry, DebugRing};
 use super::environment::{NodeEnvironment, RuntimeTimers};
 use super::hand_over::Ending;
@@ -48,8 +48,8 @@ pub struct FlowHost {
     pub(super) flows: Mutex<BTreeMap<FlowId, Slot>>,
     /// Deploys, starts and stops of all flows happen one after another.
     pub(super) changing: tokio::sync::Mutex<()>,
-    /// Threads that were given up since the start.
-    pub(super) abandoned: AtomicUsize,
+    /// Threads that were given up; those that have ended are taken out with the next one.
+    pub(super) abandoned: Mutex<Vec<Arc<Pulse>>>,
     /// Replaced versions that still end what they have begun.
     pub(super) draining: tokio::sync::watch::Sender<usize>,
 }
@@ -59,6 +59,8 @@ pub(super) struct Slot {
     pub(super) plan: Arc<Plan>,
     pub(super) condition: FlowCondition,
     pub(super) crashes: u64,
+    /// How long the flow rests after its thread was given up.
+    pub(super) backoff: Backoff,
     pub(super) debug: Arc<DebugRing>,
     pub(super) running: Option<Arc<Running>>,
 }
@@ -85,7 +87,7 @@ impl FlowHost {
             parts,
             flows: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
-            abandoned: AtomicUsize::new(0),
+            abandoned: Mutex::default(),
             draining: tokio::sync::watch::Sender::new(0),
         });
         let watched = Arc::downgrade(&host);
@@ -94,7 +96,7 @@ impl FlowHost {
             loop {
                 ticks.tick().await;
                 let Some(host) = watched.upgrade() else { return };
-                host.watch().await;
+                host.watch();
             }
         });
         host
@@ -127,7 +129,8 @@ impl FlowHost {
             let crashes = flows.get(&id).map_or(0, |slot| slot.crashes);
             let condition = condition(FlowStatus::Running, "", now);
             let running = Some(Arc::clone(&next));
-            flows.insert(id.clone(), Slot { plan, condition, crashes, debug, running });
+            let backoff = Backoff::default();
+            flows.insert(id.clone(), Slot { plan, condition, crashes, backoff, debug, running });
         }
         // Only now, so that whatever it tells is heard as the flow's.
         match before {
@@ -144,7 +147,8 @@ impl FlowHost {
         let debug = Arc::new(DebugRing::new(id.clone()));
         let condition =
             condition(if text.is_empty() { FlowStatus::Stopped } else { FlowStatus::Failed }, text, clock::now());
-        self.flows.lock().insert(id.clone(), Slot { plan, condition, crashes: 0, debug, running: None });
+        let backoff = Backoff::default();
+        self.flows.lock().insert(id.clone(), Slot { plan, condition, crashes: 0, backoff, debug, running: None });
         self.announce(&id);
     }
 

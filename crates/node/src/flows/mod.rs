@@ -7,6 +7,7 @@ mod debug;
 mod environment;
 mod hand_over;
 mod host;
+mod overrun;
 mod pulse;
 mod scheduling;
 mod shut_down;

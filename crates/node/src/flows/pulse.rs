@@ -8,6 +8,9 @@ use flow::script::Heartbeat;
 use message::Moment;
 use parking_lot::Mutex;
 
+use super::overrun::OverrunWatch;
+use crate::clock;
+
 /// Shared between a flow's thread and the watchdog.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
@@ -19,13 +22,13 @@ pub(super) struct Pulse {
     thread: AtomicI32,
     /// Set when the thread was given up: whatever it still does shall come to nothing.
     cancelled: Arc<AtomicBool>,
-    script: Mutex<Option<Arc<Heartbeat>>>,
+    /// Set when the thread has come to its end.
+    ended: AtomicBool,
+    script: Mutex<OverrunWatch>,
 }
 
 /// A batch that takes longer than this means a step that never ends.
 const BATCH_MAX: Duration = Duration::from_secs(120);
-/// What a script may take beyond its own limit before the interrupt must have ended it.
-const SCRIPT_GRACE: Duration = Duration::from_secs(1);
 
 impl Pulse {
     pub(super) fn begin(&self, now: Moment) {
@@ -37,7 +40,7 @@ impl Pulse {
     }
 
     pub(super) fn set_script(&self, heartbeat: Arc<Heartbeat>) {
-        *self.script.lock() = Some(heartbeat);
+        *self.script.lock() = OverrunWatch::new(heartbeat);
     }
 
     pub(super) fn set_thread(&self, id: i32) {
@@ -68,13 +71,22 @@ impl Pulse {
         Arc::clone(&self.cancelled)
     }
 
-    /// Why the thread must be given up, if it is stuck.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Why the thread must be given up, if it is stuck and was not given up before.
     pub(super) fn stuck(&self, now: Moment) -> Option<String> {
-        if let Some(heartbeat) = &*self.script.lock()
-            && let Some(since) = heartbeat.running_for()
-            && since > heartbeat.time_max() + SCRIPT_GRACE
-        {
-            return Some(format!("a script runs for {} s and cannot be interrupted", since.as_secs()));
+        if self.is_cancelled() {
+            return None;
+        }
+        let script = self.script.lock().stuck(|| clock::thread_cpu_of(self.thread()));
+        if script.is_some() {
+            return script;
         }
         let since_ns = self.busy_since_ns.load(Ordering::Relaxed);
         let busy = Duration::from_nanos(now.as_nanos().saturating_sub(since_ns));

@@ -84,6 +84,7 @@ impl FlowThread {
 
     async fn run(mut self, built: oneshot::Sender<Result<(), String>>) {
         self.work(built).await;
+        self.pulse.end();
         (self.on_event)(Event::Ended);
     }
 
@@ -111,6 +112,8 @@ impl FlowThread {
         loop {
             let end = self.drive(&mut worker).await;
             let what = match end {
+                // Another thread has taken its place, however this one ended.
+                _ if self.pulse.is_cancelled() => return,
                 End::Cancelled | End::Drained => return,
                 End::Halted(Halt { restart: false, what }) => {
                     drop(worker);
@@ -182,7 +185,11 @@ impl FlowThread {
                         None => return Poll::Ready(End::Cancelled),
                     }
                 }
-                match self.poll_worker(worker, cx) {
+                let progress = self.poll_worker(worker, cx);
+                if self.pulse.is_cancelled() {
+                    return Poll::Ready(End::Cancelled);
+                }
+                match progress {
                     Ok(Progress::Busy) => {}
                     Ok(Progress::Drained) => return Poll::Ready(End::Drained),
                     Ok(Progress::Halted(halt)) => return Poll::Ready(End::Halted(halt)),
@@ -195,9 +202,6 @@ impl FlowThread {
                         }
                     }
                     Err(what) => return Poll::Ready(End::Panicked(what)),
-                }
-                if self.pulse.is_cancelled() {
-                    return Poll::Ready(End::Cancelled);
                 }
             }
         })

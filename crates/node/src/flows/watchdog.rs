@@ -1,14 +1,14 @@
 //! Looking after the threads of flows: one that is stuck is given up, and its flow goes on with another one. So is one
 //! that does not come to its end when it is told to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use message::{FlowId, limits};
 
 use super::hand_over::Ending;
-use super::host::{FlowHost, Running, condition};
+use super::host::{FlowHost, Running, Slot, condition};
 use super::scheduling;
 use super::state::FlowStatus;
 use super::thread::Control;
@@ -24,8 +24,8 @@ const DRAIN_REPLACED_COUNT_MAX: usize = 32;
 pub(super) const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 impl FlowHost {
-    /// Gives up threads that are stuck and starts their flows on new ones.
-    pub(super) async fn watch(self: &Arc<Self>) {
+    /// Gives up threads that are stuck; their flows start again on new ones after a rest.
+    pub(super) fn watch(self: &Arc<Self>) {
         let now = clock::now();
         let stuck: Vec<(FlowId, Arc<Running>, String)> = {
             let flows = self.flows.lock();
@@ -36,35 +36,54 @@ impl FlowHost {
             stuck.collect()
         };
         for (id, running, what) in stuck {
-            self.give_up(&id, &running, &what).await;
+            self.give_up(&id, &running, &what);
         }
     }
 
-    /// Starts a stuck flow on another thread, which goes on with what waits; what the stuck one had taken is lost.
-    async fn give_up(self: &Arc<Self>, id: &FlowId, stuck: &Arc<Running>, what: &str) {
+    /// Gives a flow's thread up. What it had taken is lost; what waits goes on with the next thread.
+    fn give_up(self: &Arc<Self>, id: &FlowId, stuck: &Arc<Running>, what: &str) {
+        let now = clock::now();
+        let rest = {
+            let mut flows = self.flows.lock();
+            // Someone may have deployed, stopped or removed the flow meanwhile.
+            let Some(slot) = slot_of(&mut flows, id, stuck) else { return };
+            slot.crashes += 1;
+            slot.condition = condition(FlowStatus::Restarting, what, now);
+            slot.backoff.next(now.moment)
+        };
+        tracing::error!(flow = id.as_str(), rest_ms = rest.as_millis() as u64, "flow was given up: {what}");
+        let abandoned = self.abandon(stuck);
+        self.announce(id);
+        if abandoned > limits::FLOW_THREADS_ABANDONED_MAX {
+            let text =
+                format!("{what}; {abandoned} threads are stuck on this node: mend the flow and restart the node");
+            return self.go_on(id, stuck, Err(text));
+        }
+        let (host, id, stuck) = (Arc::clone(self), id.clone(), Arc::clone(stuck));
+        tokio::spawn(async move {
+            tokio::time::sleep(rest).await;
+            host.start_again(&id, &stuck).await;
+        });
+    }
+
+    /// Starts a flow whose thread was given up on another one, which goes on with what waits.
+    async fn start_again(self: &Arc<Self>, id: &FlowId, stuck: &Arc<Running>) {
         let _changing = self.changing.lock().await;
         let (plan, debug) = {
             let mut flows = self.flows.lock();
-            // Someone may have deployed, stopped or removed the flow meanwhile.
-            let Some(slot) = flows.get_mut(id) else { return };
-            if !slot.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, stuck)) {
-                return;
-            }
-            slot.crashes += 1;
-            slot.condition = condition(FlowStatus::Restarting, what, clock::now());
+            // Someone may have deployed, stopped or removed it during its rest.
+            let Some(slot) = slot_of(&mut flows, id, stuck) else { return };
             (Arc::clone(&slot.plan), Arc::clone(&slot.debug))
         };
-        tracing::error!(flow = id.as_str(), "flow was given up: {what}");
-        let abandoned = self.abandon(stuck);
-        self.announce(id);
-        let next = if abandoned > limits::FLOW_THREADS_ABANDONED_MAX {
-            Err(format!("{what}; {abandoned} threads are stuck on this node: mend the flow and restart the node"))
-        } else {
-            self.launch(&plan, &debug, stuck.holdings.clone()).await
-        };
+        let next = self.launch(&plan, &debug, stuck.holdings.clone()).await;
+        self.go_on(id, stuck, next);
+    }
+
+    /// Goes on with another thread, or tells why there is none.
+    fn go_on(&self, id: &FlowId, stuck: &Arc<Running>, next: Result<Arc<Running>, String>) {
         {
             let mut flows = self.flows.lock();
-            let Some(slot) = flows.get_mut(id) else { return };
+            let Some(slot) = slot_of(&mut flows, id, stuck) else { return };
             match next {
                 Ok(next) => {
                     // A failed send means that the thread has ended by itself; its event tells why.
@@ -118,17 +137,25 @@ impl FlowHost {
                 let lost = running.holdings.attachment.waiting();
                 tracing::error!(lost, "a version that was to end was given up, with what waited for it: {what}");
                 self.abandon(running);
-                running.end(Ending::Ended);
                 return;
             }
         }
     }
 
     /// Whatever a stuck thread still does shall come to nothing, and take only the time that nobody else wants. Returns
-    /// how many there have been.
+    /// how many of them are still at work.
     fn abandon(&self, running: &Running) -> usize {
         running.pulse.cancel();
         scheduling::leave_the_rest(running.pulse.thread());
-        self.abandoned.fetch_add(1, Ordering::Relaxed) + 1
+        running.end(Ending::Ended);
+        let mut abandoned = self.abandoned.lock();
+        abandoned.retain(|pulse| !pulse.has_ended());
+        abandoned.push(Arc::clone(&running.pulse));
+        abandoned.len()
     }
+}
+
+/// The flow, if it is still this version that speaks for it.
+fn slot_of<'a>(flows: &'a mut BTreeMap<FlowId, Slot>, id: &FlowId, running: &Arc<Running>) -> Option<&'a mut Slot> {
+    flows.get_mut(id).filter(|slot| slot.running.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)))
 }

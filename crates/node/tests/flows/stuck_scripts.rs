@@ -79,3 +79,26 @@ fn threads_are_given_up_only_so_often_and_the_last_flow_says_what_to_do() {
         assert!(failed[0]["text"].as_str().unwrap().contains("restart the node"), "{}", failed[0]);
     });
 }
+
+#[test]
+fn a_flow_that_gets_stuck_again_and_again_rests_longer_each_time() {
+    let node = Node::start();
+    node.deploy("again", &flow("again", REVERSE));
+    for crashes in 1..=3 {
+        publish(&node, "again/in", "\"trouble\"");
+        node.await_flow("again", "was given up", |state| state["figures"]["crashes"] == crashes);
+    }
+    // What comes during the longest rest waits for its end.
+    let subscriber = Subscriber::start(&node, &["again/out"]);
+    publish(&node, "again/in", "1");
+    assert_eq!(subscriber.await_payloads("again/out", 1), ["1"]);
+    let log = node.log();
+    let rests: Vec<_> = log.lines().filter(|line| line.contains("flow was given up")).collect();
+    assert_eq!(rests.len(), 3, "{log}");
+    for (line, rest_ms) in rests.iter().zip([100, 200, 400]) {
+        assert!(
+            line.contains(&format!("rest_ms={rest_ms}")) || line.contains(&format!("\"rest_ms\":{rest_ms}")),
+            "{line}"
+        );
+    }
+}
