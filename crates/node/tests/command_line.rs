@@ -39,7 +39,8 @@ fn flows_are_checked_deployed_shown_and_removed() {
     );
     assert_eq!(done(&["flow", "show", "press", "--toml"]), FLOW, "a refused file must not replace the draft");
     assert_eq!(done(&["flow", "remove", "press"]), "flow `press` is removed\n");
-    assert_eq!(node.command(&["flow", "show", "press"]).2, "error: there is no flow `press`\n");
+    let none = "error: there is no flow `press`; `headwater flow list` names those that there are\n";
+    assert_eq!(node.command(&["flow", "show", "press"]).2, none);
 }
 
 #[test]

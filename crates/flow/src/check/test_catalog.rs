@@ -149,6 +149,8 @@ struct StoreSettings {
     #[schemars(with = "String")]
     store: StoreName,
     persistent: bool,
+    #[serde(default)]
+    only_reads: bool,
 }
 
 impl Module for StoreStep {
@@ -159,7 +161,11 @@ impl Module for StoreStep {
     type Settings = StoreSettings;
 
     fn check(settings: &StoreSettings, checker: &mut Checker<'_>) {
-        checker.claim(Claim::Store { store: settings.store.clone(), persistent: settings.persistent, writes: true });
+        checker.claim(Claim::Store {
+            store: settings.store.clone(),
+            persistent: settings.persistent,
+            writes: !settings.only_reads,
+        });
     }
 
     fn build(_: StoreSettings, _: &mut BuildContext<'_>) -> Result<Built, BuildError> {

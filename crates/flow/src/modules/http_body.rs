@@ -89,6 +89,10 @@ mod tests {
     fn a_body_that_is_not_what_it_says_is_refused() {
         let error = read(Some("application/json"), PayloadFormat::Raw, &Bytes::from_static(b"x")).unwrap_err();
         assert_eq!(error.to_string(), "the body is not valid JSON at line 1, column 1: expected value");
+        let deep = Bytes::from("[".repeat(200));
+        let error = read(Some("application/json"), PayloadFormat::Raw, &deep).unwrap_err();
+        let told = "the body is JSON nested too deep at line 1, column 128: at most 127 levels are allowed";
+        assert_eq!(error.to_string(), told);
         assert!(read(Some("text/plain"), PayloadFormat::Raw, &Bytes::from_static(b"\xff")).is_err());
     }
 }

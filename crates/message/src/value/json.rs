@@ -13,9 +13,9 @@ use crate::limits;
 /// Why a text is no JSON that this node takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    #[error("the JSON has {bytes} bytes: at most {} are allowed", limits::JSON_BYTES_MAX)]
+    #[error("JSON of {bytes} bytes: at most {} are allowed", limits::JSON_BYTES_MAX)]
     TooLarge { bytes: usize },
-    #[error("the JSON is nested too deep at line {line}, column {column}: at most {} levels are allowed", limits::VALUE_DEPTH_MAX - 1)]
+    #[error("JSON nested too deep at line {line}, column {column}: at most {} levels are allowed", limits::VALUE_DEPTH_MAX - 1)]
     TooDeep { line: usize, column: usize },
     #[error("not valid JSON at line {line}, column {column}: {what}")]
     Invalid { line: usize, column: usize, what: String },

@@ -42,7 +42,7 @@ pub(crate) struct FlowLibrary {
 /// Why a flow cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    #[error("there is no flow `{0}`")]
+    #[error("there is no flow `{0}`; `headwater flow list` names those that there are")]
     NoFlow(FlowId),
     #[error("flow `{0}` has no draft: save one first")]
     NoDraft(FlowId),

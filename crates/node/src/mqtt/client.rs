@@ -2,6 +2,7 @@
 //! come in, bytes go out; the simulation drives it as the listener does.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Client {
     pub(super) takes_no_more: bool,
     /// Which thread serves the client, for its figures.
     thread: usize,
+    /// The other end of the transport.
+    from: Option<SocketAddr>,
     closed: Option<Box<Closed>>,
     /// When what is left to transmit is given up; set when the connection has ended.
     last_words_until: Option<Moment>,
@@ -65,10 +68,17 @@ impl Client {
             outgoing: Vec::new(),
             takes_no_more: false,
             thread: 0,
+            from: None,
             closed: None,
             last_words_until: None,
             mqtt,
         }
+    }
+
+    /// Says where the client is, for people who look for it.
+    pub fn connected_from(mut self, from: SocketAddr) -> Self {
+        self.from = Some(from);
+        self
     }
 
     /// Says which of several threads serves the client, so that they count apart.
@@ -249,7 +259,8 @@ impl Client {
         let figures = &self.mqtt.figures;
         if figures.complaints.0.lets_through(now) {
             let client = self.connection.client_id().map(message::ClientId::as_str);
-            tracing::warn!(client, reason = %violation.reason(), "a client broke the protocol: {violation}");
+            let from = self.from.map(tracing::field::display);
+            tracing::warn!(client, from, reason = %violation.reason(), "a client broke the protocol: {violation}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Moves a client's bytes between its transport and its machine, on one task.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -30,10 +31,11 @@ const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 16;
 
-/// When a client connected, and which thread serves it.
+/// When a client connected, from where, and which thread serves it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     pub(super) at: Now,
+    pub(super) from: SocketAddr,
     pub(super) thread: usize,
 }
 
@@ -61,7 +63,7 @@ where
 {
     // Made outside of the future, which holds what it is given beside what it makes: a node has thousands of them.
     let mut drive = Drive {
-        client: Client::new(mqtt, arrival.at).served_by(arrival.thread),
+        client: Client::new(mqtt, arrival.at).connected_from(arrival.from).served_by(arrival.thread),
         transport,
         input: BytesMut::new(),
         read_bytes: READ_BYTES_MIN,

@@ -1,5 +1,6 @@
 //! Accepts MQTT connections, over TCP alone or with WebSocket on top, and deals them out to the threads that serve them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -80,7 +81,7 @@ async fn accept_all(bound: MqttListener, reception: Arc<Reception>) {
             () = Phase::Draining.reached(&mut phases) => break,
         };
         match accepted {
-            Ok((stream, _)) => reception.accept(stream, &bound.carrier),
+            Ok((stream, from)) => reception.accept(stream, from, &bound.carrier),
             Err(error) => {
                 // Out of file descriptors, mostly: those who are connected go on, and some will leave.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -91,7 +92,7 @@ async fn accept_all(bound: MqttListener, reception: Arc<Reception>) {
 }
 
 impl Reception {
-    fn accept(&self, stream: TcpStream, carrier: &Carrier) {
+    fn accept(&self, stream: TcpStream, from: SocketAddr, carrier: &Carrier) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.mqtt.figures.refused.fetch_add(1, Ordering::Relaxed);
             if self.mqtt.figures.complaints.0.lets_through(clock::now()) {
@@ -111,7 +112,7 @@ impl Reception {
         };
         let (mqtt, phases, carrier) = (Arc::clone(&self.mqtt), self.phases.clone(), carrier.clone());
         let (thread, handle) = self.threads.next();
-        let arrival = Arrival { at: clock::now(), thread };
+        let arrival = Arrival { at: clock::now(), from, thread };
         handle.spawn(async move {
             mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
             mqtt.figures.open.fetch_add(1, Ordering::Relaxed);

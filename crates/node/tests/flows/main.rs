@@ -12,6 +12,7 @@ mod node;
 mod patience;
 mod web_server;
 
+mod broken_clients;
 mod check_before_deploy;
 mod dead_host;
 mod drain_at_the_end;
