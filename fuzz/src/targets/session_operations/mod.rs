@@ -12,7 +12,7 @@ use broker::{
     SessionExpiry, Sessions, SubscribeOptions, Subscription,
 };
 use bytes::Bytes;
-use message::{ClientId, Now, Publication, QoS, TopicFilter, TopicName};
+use message::{ClientId, Now, Publication, PublicationProperties, QoS, TopicFilter, TopicName};
 use sim::Clock;
 
 use self::naive::{NaiveSession, Wish, number};
@@ -173,9 +173,13 @@ impl Pair {
     fn publish(&mut self, origin: usize, topic: &'static str, qos: QoS, kind: usize) {
         self.published += 1;
         let number = self.published;
-        let payload = if kind == 3 { Bytes::new() } else { Bytes::from(number.to_string()) };
+        let payload = if kind == 3 { Bytes::new() } else { Bytes::from_static(b"M") };
         let Ok(name) = TopicName::parse(topic) else { return };
-        let publication = Publication { retain: kind >= 2, ..Publication::new(name, payload, qos, self.now.wall) };
+        // An empty message has a number too.
+        let correlation_data = Some(Bytes::from(number.to_string()));
+        let properties = PublicationProperties { correlation_data, ..PublicationProperties::default() };
+        let publication = Publication::new(name, payload, qos, self.now.wall);
+        let publication = Publication { retain: kind >= 2, properties: Some(Box::new(properties)), ..publication };
         let id = self.held.get(origin).and_then(Option::as_ref).map(Session::subscriber);
         let routed = self.router.publish(publication, id, &mut self.router.route_cache());
         match kind {
@@ -183,7 +187,6 @@ impl Pair {
             3 => drop(self.retained.remove(topic)),
             _ => {}
         }
-        let number = if kind == 3 { 0 } else { number };
         let mut matched = 0;
         for (client, naive) in self.naive.iter_mut().enumerate() {
             let Some(naive) = naive else { continue };

@@ -99,7 +99,8 @@ impl NaiveSession {
     }
 }
 
-/// The number that a message was published with; 0 when its payload was empty.
+/// The number that a message was published with; 0 when it has none.
 pub(super) fn number(publication: &Publication) -> u32 {
-    std::str::from_utf8(&publication.payload).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    let correlation = publication.properties.as_ref().and_then(|properties| properties.correlation_data.as_deref());
+    correlation.and_then(|data| std::str::from_utf8(data).ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
