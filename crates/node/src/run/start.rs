@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use broker::Router;
 use flow::Catalog;
 use store::table::OpenError;
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use crate::api::{self, Access, ApiState};
 use crate::clock;
 use crate::config::{Config, is_remote};
 use crate::data_dir::{DataDir, DataDirError, random_text};
+use crate::destinations::Destinations;
 use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
 use crate::http::{HttpServer, Stop};
