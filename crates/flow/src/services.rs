@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use message::{Now, Publication, QoS, QueueName, StoreName, Text, TopicFilter, Value};
 
-use crate::run::Outcome;
+use crate::run::{Outcome, Receipt};
 
 /// Everything that a module may ask of its node.
 #[derive(Clone)]
@@ -48,8 +48,10 @@ pub trait Broker: Send + Sync {
     fn subscribe(&self, module: &message::ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError>;
 
     /// Publishes to every match: clients, other flows, this flow. `Ready` means that every match has taken the message;
-    /// otherwise the publisher shall hold back until the returned future is ready: then all have.
-    fn publish(&self, now: Now, publication: Publication) -> Result<Published, ServiceError>;
+    /// otherwise the publisher shall hold back until the returned future is ready: then all have. Where the message is to
+    /// be on disk, `receipt` is held until it is, without holding the publisher back, and fails if it never will be.
+    fn publish(&self, now: Now, publication: Publication, receipt: Option<&Receipt>)
+    -> Result<Published, ServiceError>;
 }
 
 /// What became of a publication.

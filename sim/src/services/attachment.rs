@@ -8,6 +8,7 @@ use broker::{
     Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Router, SubscribeOptions,
     Subscription,
 };
+use flow::run::Receipt;
 use flow::services::{Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
 use message::{ModuleId, Now, Publication};
 
@@ -71,7 +72,7 @@ impl Broker for Attachment {
         Ok(Box::new(MailboxInbox { subscriber, clock: self.clock.clone(), batch: VecDeque::new() }))
     }
 
-    fn publish(&self, _: Now, publication: Publication) -> Result<Published, ServiceError> {
+    fn publish(&self, _: Now, publication: Publication, _: Option<&Receipt>) -> Result<Published, ServiceError> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let routed = self.router.publish(publication, None, &mut routes);
         if routed.is_settled() {

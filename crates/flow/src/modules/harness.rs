@@ -275,7 +275,7 @@ impl Broker for MemoryBroker {
         Ok(Box::new(MemoryInbox(queue)))
     }
 
-    fn publish(&self, _: Now, publication: Publication) -> Result<Published, ServiceError> {
+    fn publish(&self, _: Now, publication: Publication, _: Option<&Receipt>) -> Result<Published, ServiceError> {
         if let Some(what) = &*self.refuses.lock().unwrap() {
             return Err(ServiceError(what.clone()));
         }

@@ -177,7 +177,7 @@ impl Step for Publisher {
             Ok(publication) => publication,
             Err(what) => return Err(Failure::new(itinerary, what)),
         };
-        match self.services.broker.publish(now, publication) {
+        match self.services.broker.publish(now, publication, itinerary.receipt()) {
             Ok(Published::Done) => {}
             Ok(Published::HoldBack(answer)) => {
                 // The source may be told that all is well only when every match has the message.

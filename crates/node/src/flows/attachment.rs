@@ -10,6 +10,7 @@ use broker::{
     Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Routed, Router, SubscribeOptions,
     Subscription,
 };
+use flow::run::Receipt;
 use flow::services::{Answer, Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
 use message::{ModuleId, Moment, Now, Publication, limits};
 use parking_lot::Mutex;
@@ -140,18 +141,36 @@ impl Broker for Attachment {
         Ok(Box::new(MailboxInbox { subscriber, waker: None, batch: VecDeque::new() }))
     }
 
-    fn publish(&self, now: Now, publication: Publication) -> Result<Published, ServiceError> {
+    fn publish(
+        &self,
+        now: Now,
+        publication: Publication,
+        receipt: Option<&Receipt>,
+    ) -> Result<Published, ServiceError> {
         let routed = self.publisher.lock().publish(&self.router, now.moment, publication);
         if routed.is_released() {
+            hold_until_settled(routed, receipt);
             return Ok(Published::Done);
         }
         let answer: Answer<Result<(), ServiceError>> = Box::pin(async move {
             // Past the time the flow goes on: the mailbox takes more up to its hard limit, then drops and counts.
-            let _ = tokio::time::timeout(HOLD_BACK_MAX, routed).await;
-            Ok(())
+            match tokio::time::timeout(HOLD_BACK_MAX, routed).await {
+                Ok(Err(broken)) => Err(ServiceError(broken.to_string())),
+                Ok(Ok(())) | Err(_) => Ok(()),
+            }
         });
         Ok(Published::HoldBack(answer))
     }
+}
+
+/// Whoever waits for the end of the itinerary waits until the message is on disk, too.
+fn hold_until_settled(routed: Routed, receipt: Option<&Receipt>) {
+    let Some(receipt) = receipt.filter(|_| !routed.is_settled()).cloned() else { return };
+    tokio::spawn(async move {
+        if routed.await.is_err() {
+            receipt.fail();
+        }
+    });
 }
 
 /// A mailbox of the broker as an inbound module sees it.

@@ -4,6 +4,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use crate::curl::curl;
+use crate::flow_text::chain;
 use crate::mosquitto::publish_with;
 use crate::node::Node;
 use crate::patience::eventually;
@@ -118,4 +120,22 @@ fn a_clean_start_forgets_what_waited() {
     subscribe(&node, "reader", "a");
     publish_numbers(&node, "a", "1", 10..11);
     assert_eq!(take(&node, "reader", "a", 1), ["10"]);
+}
+
+#[test]
+fn an_http_answer_of_a_flow_promises_that_what_it_published_is_on_disk() {
+    let mut node = Node::start();
+    subscribe(&node, "reader", "orders");
+    let listener = "{ type = 'http-listener', with = { path = '/orders', verb = 'POST' } }";
+    let publisher = "{ type = 'mqtt-pub-broker', with = { topic = 'orders', qos = 1 } }";
+    node.deploy("orders", &chain("orders", &[listener, publisher]));
+    let answers: usize = 20;
+    for number in 0..answers {
+        let url = node.endpoint("/orders");
+        let answer = curl(&["--header", "content-type: application/json", &url], Some(number.to_string().as_bytes()));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    node.kill();
+    node = node.start_again();
+    assert_numbers(&take(&node, "reader", "orders", answers), 0..answers);
 }
