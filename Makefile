@@ -14,7 +14,7 @@ NODE_RED := benches/node-red
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test bench soak fmt lint doc build-needs needs fmt-check deny doctest nextest
+.PHONY: help run test bench soak fmt lint doc build-needs needs bench-peers fmt-check deny doctest nextest
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ run: build-needs ## Start a node with a simulated machine and the flow that watc
 
 test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
 
-bench: needs $(NODE_RED)/node_modules ## Measure beside mosquitto and Node-RED; prints figures, judges nothing.
+bench: needs bench-peers $(NODE_RED)/node_modules ## Measure beside other brokers and Node-RED; prints figures, judges nothing.
 	cargo build --release -p node -p benches
 	cargo run --quiet --release -p benches
 
@@ -53,6 +53,9 @@ needs:
 
 fmt-check:
 	cargo fmt --all --check
+
+bench-peers:
+	scripts/install-bench-peers.sh
 
 deny:
 	scripts/check-dependencies.sh

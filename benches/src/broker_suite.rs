@@ -1,6 +1,8 @@
-//! Headwater beside mosquitto as a broker: throughput in three shapes, QoS 1, and latency at a steady pace.
+//! Headwater beside other brokers: throughput in three shapes, QoS 1, and latency at a steady pace.
 
-use crate::contender::{Running, start_headwater, start_mosquitto};
+use crate::contender::{
+    Running, nats_program, rumqttd_program, start_headwater, start_mosquitto, start_nats, start_rumqttd,
+};
 use crate::figures::{Scenario, print};
 use crate::load;
 use crate::options::Options;
@@ -22,24 +24,36 @@ const SCENARIOS: &[(&str, Traffic, Pace)] = &[
     ("QoS 1 at 10,000/s", traffic(1, 1, 1), Pace::PerSecond(10_000)),
 ];
 
+/// A broker by name, and how it is started.
+type Contender<'a> = (&'static str, Box<dyn Fn() -> Result<Running, Stopped> + 'a>);
+
 pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
+    let contenders = contenders(options);
     let mut scenarios = Vec::new();
     for (name, traffic, pace) in SCENARIOS.iter().filter(|(name, ..)| name.contains(&options.only)) {
-        let mut mosquitto = Vec::new();
-        let mut headwater = Vec::new();
-        let measure = |contender: &Running| load::run(contender, traffic, *pace, options.duration);
+        let mut rounds: Vec<(&str, Vec<_>)> = contenders.iter().map(|(name, _)| (*name, Vec::new())).collect();
         for _ in 0..options.rounds {
-            mosquitto.push(measure(&start_mosquitto()?)?);
-            if options.headwater.is_file() {
-                headwater.push(measure(&start_headwater(&options.headwater, None)?)?);
+            for ((_, start), (_, outcomes)) in contenders.iter().zip(&mut rounds) {
+                outcomes.push(load::run(&start()?, traffic, *pace, options.duration)?);
             }
-        }
-        let mut rounds = vec![("mosquitto", mosquitto)];
-        if !headwater.is_empty() {
-            rounds.push(("Headwater", headwater));
         }
         scenarios.push(Scenario { name, rounds });
     }
     print("Brokers, payloads of 64 bytes", &scenarios);
     Ok(())
+}
+
+/// mosquitto first and Headwater last, as these two are compared; between them those that are installed.
+fn contenders(options: &Options) -> Vec<Contender<'_>> {
+    let mut contenders: Vec<Contender<'_>> = vec![("mosquitto", Box::new(start_mosquitto))];
+    if nats_program().is_file() {
+        contenders.push(("nats-server", Box::new(start_nats)));
+    }
+    if rumqttd_program().is_file() {
+        contenders.push(("rumqttd", Box::new(start_rumqttd)));
+    }
+    if options.headwater.is_file() {
+        contenders.push(("Headwater", Box::new(|| start_headwater(&options.headwater, None))));
+    }
+    contenders
 }

@@ -53,11 +53,21 @@ impl Running {
 
 /// Debian's mosquitto, without limits on what waits for a client: they would drop what others deliver.
 pub(crate) fn start_mosquitto() -> Result<Running, Stopped> {
+    start_mosquitto_with("")
+}
+
+/// The same, which keeps sessions in a file: it writes that at its end and every half hour, not before it acknowledges.
+pub(crate) fn start_mosquitto_with_file() -> Result<Running, Stopped> {
+    start_mosquitto_with("persistence true\n")
+}
+
+fn start_mosquitto_with(more: &str) -> Result<Running, Stopped> {
     let (folder, port) = (Folder::create()?, free_port()?);
     let configuration = folder.path.join("mosquitto.conf");
     let text = format!(
         "listener {port} 127.0.0.1\nallow_anonymous true\nlog_type none\nset_tcp_nodelay true\n\
-         max_inflight_messages 1000\nmax_queued_messages 0\n"
+         max_inflight_messages 1000\nmax_queued_messages 0\npersistence_location {}/\n{more}",
+        folder.path.display()
     );
     write(&configuration, &text)?;
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
@@ -66,8 +76,55 @@ pub(crate) fn start_mosquitto() -> Result<Running, Stopped> {
     Ok(Running { name: "mosquitto", port, processes: vec![process], folder })
 }
 
+/// The NATS server as an MQTT broker. What has QoS 1 goes through its JetStream, which it has on disk.
+pub(crate) fn start_nats() -> Result<Running, Stopped> {
+    let (folder, port) = (Folder::create()?, free_port()?);
+    let configuration = folder.path.join("nats.conf");
+    let text = format!(
+        "server_name: bench\nlisten: \"127.0.0.1:-1\"\nlog_file: {log:?}\njetstream {{ store_dir: {store:?} }}\n\
+         mqtt {{ host: \"127.0.0.1\", port: {port}, max_ack_pending: 1000 }}\n",
+        log = folder.path.join("nats.log"),
+        store = folder.path.join("jetstream"),
+    );
+    write(&configuration, &text)?;
+    let process = Process::start(Command::new(nats_program()).arg("-c").arg(&configuration))?;
+    await_port("nats-server", port)?;
+    Ok(Running { name: "nats-server", port, processes: vec![process], folder })
+}
+
+/// rumqttd with the limits of the configuration that it comes with, but for the messages in flight.
+pub(crate) fn start_rumqttd() -> Result<Running, Stopped> {
+    let (folder, port) = (Folder::create()?, free_port()?);
+    let configuration = folder.path.join("rumqttd.toml");
+    let text = format!(
+        "id = 0\n[router]\nid = 0\nmax_connections = 10010\nmax_outgoing_packet_count = 200\n\
+         max_segment_size = 104857600\nmax_segment_count = 10\n\
+         [v4.1]\nname = \"bench\"\nlisten = \"127.0.0.1:{port}\"\nnext_connection_delay_ms = 1\n\
+         [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 20480\nmax_inflight_count = 1000\n"
+    );
+    write(&configuration, &text)?;
+    let process = Process::start(Command::new(rumqttd_program()).arg("-q").arg("-c").arg(&configuration))?;
+    await_port("rumqttd", port)?;
+    Ok(Running { name: "rumqttd", port, processes: vec![process], folder })
+}
+
+/// Where `make bench` installs it.
+pub(crate) fn nats_program() -> PathBuf {
+    Path::new(OWN_FOLDER).join("peers/nats/bin/nats-server")
+}
+
+/// Where `make bench` installs it.
+pub(crate) fn rumqttd_program() -> PathBuf {
+    Path::new(OWN_FOLDER).join("peers/rumqttd/bin/rumqttd")
+}
+
 /// Headwater with the flows of a folder, or none.
 pub(crate) fn start_headwater(binary: &Path, flows: Option<&str>) -> Result<Running, Stopped> {
+    start_headwater_with(binary, flows, &[])
+}
+
+/// The same, with more settings, each `key=value`.
+pub(crate) fn start_headwater_with(binary: &Path, flows: Option<&str>, settings: &[&str]) -> Result<Running, Stopped> {
     let (folder, port) = (Folder::create()?, free_port()?);
     let flows = flows.map_or_else(|| folder.path.join("flows"), |name| Path::new(OWN_FOLDER).join(name));
     let mut command = Command::new(binary);
@@ -80,6 +137,9 @@ pub(crate) fn start_headwater(binary: &Path, flows: Option<&str>) -> Result<Runn
         ("flows_dir", flows.display().to_string()),
     ] {
         command.arg("--set").arg(format!("{key}={value}"));
+    }
+    for setting in settings {
+        command.arg("--set").arg(setting);
     }
     let process = Process::start(command.stderr(Stdio::null()))?;
     await_port("headwater", port)?;

@@ -2,47 +2,54 @@
 
 use crate::load::{Latency, Outcome};
 
+/// What one run finds, and how it stands in a table.
+pub(crate) trait Measured: Sized + 'static {
+    const COLUMNS: &'static [Column<Self>];
+}
+
 /// The rounds of one scenario, by contender in the order of their turns. The last one is compared with the first.
 #[derive(Debug)]
-pub(crate) struct Scenario {
+pub(crate) struct Scenario<T> {
     pub(crate) name: &'static str,
-    pub(crate) rounds: Vec<(&'static str, Vec<Outcome>)>,
+    pub(crate) rounds: Vec<(&'static str, Vec<T>)>,
 }
 
 /// One column: its heading, the decimals, and the figure, which not every scenario has.
-struct Column {
-    heading: &'static str,
-    decimals: usize,
-    figure: fn(&Outcome) -> Option<f64>,
+pub(crate) struct Column<T> {
+    pub(crate) heading: &'static str,
+    pub(crate) decimals: usize,
+    pub(crate) figure: fn(&T) -> Option<f64>,
 }
 
-const COLUMNS: &[Column] = &[
-    Column { heading: "delivered/s", decimals: 0, figure: |it| Some(it.delivered_per_second) },
-    Column { heading: "CPU µs/message", decimals: 2, figure: |it| Some(it.cpu_us_per_message) },
-    Column { heading: "generator µs", decimals: 2, figure: |it| Some(it.generator_us_per_message) },
-    Column { heading: "p50 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p50_us, .. }| p50_us) },
-    Column { heading: "p99 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p99_us, .. }| p99_us) },
-    Column { heading: "RSS MiB", decimals: 1, figure: |it| Some(it.rss_mib) },
-    Column { heading: "lost", decimals: 0, figure: |it| Some(it.lost as f64) },
-    Column { heading: "repeated", decimals: 0, figure: |it| Some(it.repeated as f64) },
-    Column { heading: "late", decimals: 0, figure: |it| Some(it.late as f64) },
-];
+impl Measured for Outcome {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column { heading: "delivered/s", decimals: 0, figure: |it| Some(it.delivered_per_second) },
+        Column { heading: "CPU µs/message", decimals: 2, figure: |it| Some(it.cpu_us_per_message) },
+        Column { heading: "generator µs", decimals: 2, figure: |it| Some(it.generator_us_per_message) },
+        Column { heading: "p50 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p50_us, .. }| p50_us) },
+        Column { heading: "p99 µs", decimals: 0, figure: |it| it.latency.map(|Latency { p99_us, .. }| p99_us) },
+        Column { heading: "RSS MiB", decimals: 1, figure: |it| Some(it.rss_mib) },
+        Column { heading: "lost", decimals: 0, figure: |it| Some(it.lost as f64) },
+        Column { heading: "repeated", decimals: 0, figure: |it| Some(it.repeated as f64) },
+        Column { heading: "late", decimals: 0, figure: |it| Some(it.late as f64) },
+    ];
+}
 
 /// Columns of what should be zero, where no ratio says anything.
 const COUNTED: [&str; 3] = ["lost", "repeated", "late"];
 
 /// Prints a table in Markdown.
-pub(crate) fn print(title: &str, scenarios: &[Scenario]) {
+pub(crate) fn print<T: Measured>(title: &str, scenarios: &[Scenario<T>]) {
     let mut rows = vec![
-        ["scenario", ""].into_iter().chain(COLUMNS.iter().map(|column| column.heading)).map(str::to_owned).collect(),
+        ["scenario", ""].into_iter().chain(T::COLUMNS.iter().map(|column| column.heading)).map(str::to_owned).collect(),
     ];
     for scenario in scenarios {
         for (contender, outcomes) in &scenario.rounds {
-            let cells = COLUMNS.iter().map(|column| spread(column, outcomes));
+            let cells = T::COLUMNS.iter().map(|column| spread(column, outcomes));
             rows.push([scenario.name, contender].map(str::to_owned).into_iter().chain(cells).collect());
         }
         if let [(base, base_outcomes), .., (own, own_outcomes)] = scenario.rounds.as_slice() {
-            let cells = COLUMNS.iter().map(|column| ratio(column, own_outcomes, base_outcomes));
+            let cells = T::COLUMNS.iter().map(|column| ratio(column, own_outcomes, base_outcomes));
             let who = format!("{own} ÷ {base}");
             rows.push([scenario.name.to_owned(), who].into_iter().chain(cells).collect());
         }
@@ -74,7 +81,7 @@ fn line(cells: &[String], widths: &[usize]) -> String {
 }
 
 /// The median with the least and the most: `1,000 (900–1,100)`.
-fn spread(column: &Column, outcomes: &[Outcome]) -> String {
+fn spread<T>(column: &Column<T>, outcomes: &[T]) -> String {
     let sorted = sorted(column, outcomes);
     let (Some(median), Some(least), Some(most)) = (median(&sorted), sorted.first(), sorted.last()) else {
         return String::new();
@@ -83,7 +90,7 @@ fn spread(column: &Column, outcomes: &[Outcome]) -> String {
     if least == most { median } else { format!("{median} ({least}–{most})") }
 }
 
-fn ratio(column: &Column, own: &[Outcome], base: &[Outcome]) -> String {
+fn ratio<T>(column: &Column<T>, own: &[T], base: &[T]) -> String {
     match (median(&sorted(column, own)), median(&sorted(column, base))) {
         (Some(own), Some(base)) if base > 0.0 && COUNTED.iter().all(|counted| *counted != column.heading) => {
             format!("{:.2}", own / base)
@@ -92,7 +99,7 @@ fn ratio(column: &Column, own: &[Outcome], base: &[Outcome]) -> String {
     }
 }
 
-fn sorted(column: &Column, outcomes: &[Outcome]) -> Vec<f64> {
+fn sorted<T>(column: &Column<T>, outcomes: &[T]) -> Vec<f64> {
     let mut figures: Vec<f64> = outcomes.iter().filter_map(column.figure).collect();
     figures.sort_by(f64::total_cmp);
     figures
@@ -137,15 +144,15 @@ mod tests {
 
     #[test]
     fn a_cell_shows_the_median_and_the_spread() {
-        let column = &COLUMNS[0];
+        let column = &Outcome::COLUMNS[0];
         assert_eq!(spread(column, &[outcome(3000.0), outcome(1000.0), outcome(2000.0)]), "2,000 (1,000–3,000)");
         assert_eq!(spread(column, &[outcome(1.0), outcome(2.0)]), "2 (1–2)");
-        assert_eq!(spread(&COLUMNS[3], &[outcome(1.0)]), "", "there is no latency");
+        assert_eq!(spread(&Outcome::COLUMNS[3], &[outcome(1.0)]), "", "there is no latency");
     }
 
     #[test]
     fn a_ratio_compares_medians() {
-        assert_eq!(ratio(&COLUMNS[0], &[outcome(30.0)], &[outcome(10.0), outcome(20.0)]), "2.00");
+        assert_eq!(ratio(&Outcome::COLUMNS[0], &[outcome(30.0)], &[outcome(10.0), outcome(20.0)]), "2.00");
     }
 
     #[test]

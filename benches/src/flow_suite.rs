@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
             measure(&start_headwater(&options.headwater, Some("flows"))?, options, &mut headwater)?;
         }
     }
-    let scenarios: Vec<Scenario> = chosen()
+    let scenarios: Vec<Scenario<_>> = chosen()
         .zip(node_red.into_iter().zip(headwater))
         .map(|((name, _), (node_red, headwater))| {
             let mut rounds = vec![("Node-RED", node_red)];

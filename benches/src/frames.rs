@@ -1,9 +1,22 @@
 //! As much MQTT 3.1.1 as a load generator needs: packets are encoded once and sent many times, received ones are cut
 //! apart and counted. It is written apart from the node's own codec, so that no fault of that is measured away.
 
-/// CONNECT with a clean session and without keep alive.
+/// Longer than any run, in seconds: not every broker lets a client go without.
+const KEEP_ALIVE: [u8; 2] = 3600_u16.to_be_bytes();
+
+/// CONNECT with a clean session.
 pub(crate) fn connect(client_id: &str) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0b10, 0, 0];
+    connect_with(client_id, 0b10)
+}
+
+/// CONNECT with a session that outlives the connection.
+pub(crate) fn connect_lasting(client_id: &str) -> Vec<u8> {
+    connect_with(client_id, 0)
+}
+
+fn connect_with(client_id: &str, flags: u8) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags];
+    body.extend(KEEP_ALIVE);
     put_text(&mut body, client_id);
     packet(0x10, &body)
 }
@@ -33,6 +46,10 @@ pub(crate) fn set_packet_id(publish: &mut [u8], topic_bytes: usize, id: u16) {
     if let Some(place) = publish.get_mut(at..at + 2) {
         place.copy_from_slice(&id.to_be_bytes());
     }
+}
+
+pub(crate) fn disconnect() -> [u8; 2] {
+    [0xE0, 0]
 }
 
 pub(crate) fn puback(id: [u8; 2]) -> [u8; 4] {
@@ -71,8 +88,9 @@ impl<'a> Frame<'a> {
         self.first >> 4 == 3
     }
 
-    pub(crate) fn is_puback(self) -> bool {
-        self.first >> 4 == 4
+    /// The packet id of a PUBACK.
+    pub(crate) fn acknowledged(self) -> Option<[u8; 2]> {
+        if self.first >> 4 == 4 { self.body.first_chunk().copied() } else { None }
     }
 
     /// A CONNACK or SUBACK that grants what was asked for.

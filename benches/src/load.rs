@@ -146,7 +146,7 @@ fn connect(port: u16, client_id: &str) -> Result<TcpStream, Stopped> {
 }
 
 /// Sends a packet and reads the answer, which must grant it. Nothing else is expected to arrive before.
-fn request(stream: &mut TcpStream, packet: &[u8], what: &'static str) -> Result<(), Stopped> {
+pub(crate) fn request(stream: &mut TcpStream, packet: &[u8], what: &'static str) -> Result<(), Stopped> {
     stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
     stream.write_all(packet)?;
     let mut answer = Vec::new();
@@ -185,7 +185,7 @@ fn disorder(sent_ns: &[u64]) -> (u64, u64) {
     ((sent_ns.len() - distinct.len()) as u64, late as u64)
 }
 
-fn latency(mut latencies_ns: Vec<u64>) -> Option<Latency> {
+pub(crate) fn latency(mut latencies_ns: Vec<u64>) -> Option<Latency> {
     latencies_ns.sort_unstable();
     let at = |percent: usize| {
         let index = (latencies_ns.len() * percent / 100).min(latencies_ns.len().checked_sub(1)?);

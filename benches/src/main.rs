@@ -1,10 +1,12 @@
-//! `make bench`: Headwater beside mosquitto as a broker and beside Node-RED as a runner of flows, on the same machine
-//! with the same load, in turns; and a flow beside others that make trouble. It prints figures and judges nothing.
+//! `make bench`: Headwater beside others as a broker and beside Node-RED as a runner of flows, on the same machine with
+//! the same load, in turns; what lies on disk; and a flow beside others that make trouble. It prints figures and judges nothing.
 
 mod api;
 mod broker_suite;
 mod clock;
 mod contender;
+mod disk_load;
+mod disk_suite;
 mod figures;
 mod flow_suite;
 mod frames;
@@ -30,6 +32,7 @@ type Suite = (&'static str, fn(&Options) -> Result<(), Stopped>);
 const SUITES: &[Suite] = &[
     ("broker", broker_suite::run),
     ("idle", idle_suite::run),
+    ("disk", disk_suite::run),
     ("flow", flow_suite::run),
     ("neighbours", neighbour_suite::run),
 ];

@@ -163,7 +163,7 @@ fn take_acknowledgements(answers: &mut Vec<u8>) -> u64 {
     let mut count = 0;
     let mut rest = answers.as_slice();
     while let Some((frame, after)) = split_first(rest) {
-        count += u64::from(frame.is_puback());
+        count += u64::from(frame.acknowledged().is_some());
         rest = after;
     }
     let parsed = answers.len() - rest.len();
