@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::slot::Slot;
+use crate::mailbox::Mailbox;
 
 /// Figures of all sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +19,8 @@ pub struct SessionFigures {
     pub expired: u64,
     /// Messages that wait for a client.
     pub waiting_messages: u64,
-    /// What those that are not about to be sent weigh against the limits of mailboxes.
+    /// What those that are not about to be sent weigh against the limits of mailboxes; for those on disk, what all weigh
+    /// there that are not acknowledged.
     pub waiting_bytes: u64,
     /// Messages sent to a client that it has not acknowledged yet.
     pub in_flight: u64,
@@ -48,11 +50,26 @@ impl Sessions {
         };
         drop(book);
         for mailbox in mailboxes {
-            let (messages, bytes) = mailbox.waiting();
-            figures.waiting_messages += messages as u64;
-            figures.waiting_bytes += bytes as u64;
-            figures.in_flight += mailbox.in_flight() as u64;
+            let in_flight = mailbox.in_flight() as u64;
+            let (messages, bytes) = self.waiting_for(&mailbox, in_flight);
+            figures.waiting_messages += messages;
+            figures.waiting_bytes += bytes;
+            figures.in_flight += in_flight;
         }
         figures
+    }
+
+    /// What waits on disk is there until it is acknowledged, and counts there only.
+    fn waiting_for(&self, mailbox: &Mailbox, in_flight: u64) -> (u64, u64) {
+        match self.store.as_ref().zip(mailbox.destination()) {
+            Some((store, destination)) => {
+                let (messages, bytes) = store.spool.waiting(destination);
+                (messages.saturating_sub(in_flight), bytes)
+            }
+            None => {
+                let (messages, bytes) = mailbox.waiting();
+                (messages as u64, bytes as u64)
+            }
+        }
     }
 }

@@ -88,6 +88,13 @@ impl Spool {
         self.log.marks.poisoned()
     }
 
+    /// Messages that wait in a destination, sent or not, and about how many bytes they have.
+    pub fn waiting(&self, destination: DestinationId) -> (u64, u64) {
+        let state = self.log.lock();
+        let found = state.destinations.get(&destination);
+        found.map_or((0, 0), |found| (found.waiting_messages, found.waiting_bytes))
+    }
+
     /// What is known of a destination; `None` when it was never added and nothing came for it.
     pub fn state(&self, destination: DestinationId) -> Option<DestinationState> {
         let state = self.log.lock();
