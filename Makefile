@@ -6,7 +6,7 @@ export PATH := $(CARGO_HOME)/bin:$(PATH)
 
 # Where `make run` keeps what it stores.
 DATA ?= data
-# How many stories `make soak` tells for each test.
+# How many stories `make soak` tells for each test, and how often it kills a node under load.
 SEEDS ?= 1000
 # Whom flows are measured beside, in the version of its package-lock.json.
 NODE_RED := benches/node-red
@@ -32,8 +32,9 @@ $(NODE_RED)/node_modules: $(NODE_RED)/package-lock.json
 	npm ci --prefix $(NODE_RED) --ignore-scripts --no-audit --no-fund
 	touch $@
 
-soak: ## Tell many simulated stories: SEEDS=10000 make soak.
+soak: ## Tell many simulated stories and kill a real node as often: SEEDS=10000 make soak.
 	HEADWATER_SIM_SEEDS=$(SEEDS) cargo test --release -p sim
+	HEADWATER_LEDGER_CYCLES=$(SEEDS) cargo test --release -p node --test ledger -- --nocapture
 
 fmt: ## Format all code.
 	cargo fmt --all

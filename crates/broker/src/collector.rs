@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use message::{Publication, TopicFilter};
+use message::{DestinationId, Publication, QoS, TopicFilter};
 use parking_lot::Mutex;
+use store::spool::Placed;
 
 use crate::mailbox::Mailbox;
 use crate::promise::{Broken, Promises};
@@ -16,6 +17,15 @@ use crate::subscription::{RetainHandling, SubscribeOptions};
 pub trait Collector: Send + Sync + fmt::Debug {
     /// Takes a message, whatever its QoS. Its publisher waits for the promises, and is told what broke.
     fn collect(&self, publication: &Publication) -> Result<Promises, Broken>;
+
+    /// Where messages of QoS 1 and 2 are put for it in the router's spool. They are not collected then, but written in one
+    /// record with all others who have them on disk: a crash takes all of it or nothing.
+    fn destination(&self) -> Option<DestinationId> {
+        None
+    }
+
+    /// What became of one that was put there.
+    fn handle_placed(&self, _placed: Placed) {}
 }
 
 /// What a collector is bound to: it gets what is published to topics that one of its filters matches, once however many
@@ -35,7 +45,11 @@ impl Bindings {
 
     /// Binds to these filters instead of those before, in one step. What is retained does not come.
     pub fn set(&self, filters: Vec<TopicFilter>) {
-        let options = SubscribeOptions { retain_handling: RetainHandling::Never, ..SubscribeOptions::default() };
+        let options = SubscribeOptions {
+            qos: QoS::ExactlyOnce,
+            retain_handling: RetainHandling::Never,
+            ..SubscribeOptions::default()
+        };
         let filters: Vec<TopicFilter> = filters.iter().map(TopicFilter::detach).collect();
         let mut bound = self.filters.lock();
         let gone = bound.iter().filter(|filter| !filters.contains(filter));

@@ -8,15 +8,15 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use broker::{
-    Broken, Connect, Connected, Ending, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, Routed, Router,
-    RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Slot,
-    SubscribeOptions, Subscription,
+    Bindings, Broken, Collector, Connect, Connected, Ending, MailboxOptions, Origin, Outgoing, Pending, Promises,
+    RestoredSession, Routed, Router, RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal,
+    SessionStore, Sessions, Slot, SubscribeOptions, Subscription,
 };
 use message::{Bytes, ClientId, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
 use parking_lot::Mutex;
-use store::disk::SimulatedDisk;
+use store::disk::{Fault, SimulatedDisk};
 use store::log::Committer;
-use store::spool::{DestinationOptions, Spool, SpoolOptions};
+use store::spool::{DestinationOptions, Ordinal, Placed, Spool, SpoolOptions};
 
 /// Sessions as a table would have them, written at once.
 #[derive(Debug, Default)]
@@ -301,6 +301,54 @@ fn a_message_of_qos_2_that_was_taken_is_known_after_a_crash_until_it_is_released
     assert!(world.connect("writer", false).session.inbound().is_empty());
 }
 
+/// A client's message with this slot, routed when its connection is lost.
+fn left_over(world: &World, number: u16) -> Session {
+    let mut writer = world.connect("writer", false).session;
+    let exactly_once = writer.destination().zip(Some(slot(number)));
+    let origin = Origin { subscriber: Some(writer.subscriber()), exactly_once };
+    let routed = world.publish_from("1", QoS::ExactlyOnce, origin);
+    writer.leave_over(Some(slot(number)), routed.into_promises());
+    writer.inbound().replace([slot(number)]);
+    world.sessions.leave(now(), writer, Ending::Lost);
+    world.connect("writer", false).session
+}
+
+#[test]
+fn a_connection_begins_when_what_the_last_one_left_is_on_disk() {
+    let world = World::new();
+    let _reader = world.subscribed("reader", "a");
+    let mut writer = left_over(&world, 7);
+    assert!(writer.poll_left_over(Waker::noop()).is_pending());
+    // It may be lost before that as well, and leaves more.
+    let step = writer.handle_released(slot(9));
+    writer.leave_over(None, step);
+    world.sessions.leave(now(), writer, Ending::Lost);
+    let mut writer = world.connect("writer", false).session;
+    assert!(writer.poll_left_over(Waker::noop()).is_pending());
+    world.commit();
+    assert_eq!(writer.poll_left_over(Waker::noop()), Poll::Ready(Ok(())));
+    assert_eq!(writer.inbound().iter().collect::<Vec<_>>(), [slot(7)]);
+}
+
+#[test]
+fn a_message_that_did_not_reach_the_disk_is_not_taken_for_received_on_the_next_connection() {
+    let world = World::new();
+    let _reader = world.subscribed("reader", "a");
+    world.commit();
+    let mut writer = left_over(&world, 7);
+    world.disk.plan(Fault::SyncFails);
+    world.commit();
+    assert_eq!(writer.poll_left_over(Waker::noop()), Poll::Ready(Ok(())));
+    assert!(writer.inbound().is_empty());
+    // Of a step nobody knows: neither this connection nor the next one can go on.
+    let step = writer.handle_released(slot(7));
+    writer.leave_over(None, step);
+    assert_eq!(writer.poll_left_over(Waker::noop()), Poll::Ready(Err(Broken::Failed)));
+    world.sessions.leave(now(), writer, Ending::Lost);
+    let mut writer = world.connect("writer", false).session;
+    assert_eq!(writer.poll_left_over(Waker::noop()), Poll::Ready(Err(Broken::Failed)));
+}
+
 #[test]
 fn a_clean_start_leaves_nothing_on_disk() {
     let world = World::new();
@@ -379,4 +427,47 @@ fn members_of_a_shared_subscription_pass_on_what_waits_for_one_that_left() {
     let world = world.kill();
     assert_eq!(sent(&mut world.connect("one", false).session, 100), Vec::<String>::new());
     assert_eq!(payloads(sent(&mut world.connect("two", false).session, 100)), ["0", "1", "2", "3", "4", "5"]);
+}
+
+/// A queue, as far as the router sees it.
+#[derive(Debug)]
+struct Collected(DestinationId, Mutex<Vec<Placed>>);
+
+impl Collector for Collected {
+    fn collect(&self, _: &Publication) -> Result<Promises, Broken> {
+        Err(Broken::Failed)
+    }
+
+    fn destination(&self) -> Option<DestinationId> {
+        Some(self.0)
+    }
+
+    fn handle_placed(&self, placed: Placed) {
+        self.1.lock().push(placed);
+    }
+}
+
+#[test]
+fn a_queue_has_a_message_in_the_record_that_says_that_its_publisher_sent_it() {
+    let world = World::new();
+    let reader = world.subscribed("reader", "a");
+    let writer = world.connect("writer", false).session;
+    let queue = DestinationId::new(1_000);
+    world.spool.add(queue, DestinationOptions::default()).unwrap();
+    world.commit();
+    let collected = Arc::new(Collected(queue, Mutex::default()));
+    let bindings = Bindings::new(&world.router, Arc::clone(&collected) as Arc<dyn Collector>);
+    bindings.set(vec![TopicFilter::parse("a").unwrap()]);
+    let exactly_once = writer.destination().zip(Some(slot(7)));
+    let origin = Origin { subscriber: Some(writer.subscriber()), exactly_once };
+    let routed = world.publish_from("1", QoS::ExactlyOnce, origin);
+    assert_eq!((routed.matched(), collected.1.lock().len()), (2, 1));
+    world.commit();
+    let points = [reader.destination().unwrap(), queue].map(|destination| {
+        let mut found = Vec::new();
+        world.spool.read(destination, Ordinal(0), 10, 1_000, &mut found).unwrap();
+        assert_eq!(found.len(), 1);
+        found[0].point
+    });
+    assert_eq!(points[0], points[1], "a crash between two records would take one");
 }

@@ -100,7 +100,8 @@ impl Mailbox {
 
     /// The place of a collector among the subscribers.
     pub(crate) fn of_collector(id: SubscriberId, collector: Arc<dyn Collector>) -> Self {
-        Self { collector: Some(collector), ..Self::new(id, MailboxOptions::for_session()) }
+        let destination = collector.destination();
+        Self { collector: Some(collector), destination, ..Self::new(id, MailboxOptions::for_session()) }
     }
 
     pub(crate) fn id(&self) -> SubscriberId {

@@ -36,6 +36,7 @@ impl From<Option<SubscriberId>> for Origin {
 pub(super) struct Placing {
     placements: Vec<Placement>,
     deliveries: Vec<(Arc<Mailbox>, Option<Delivery>)>,
+    collected: Vec<(usize, Placed)>,
 }
 
 /// What became of it.
@@ -64,26 +65,42 @@ impl Placing {
     ) -> Outcome {
         let mut outcome =
             Outcome { matched: u32::try_from(self.placements.len()).unwrap_or(u32::MAX), ..Outcome::default() };
-        let deliveries = &mut self.deliveries;
-        let (mut refused, mut unknown) = (0, 0);
+        let (deliveries, collected) = (&mut self.deliveries, &mut self.collected);
+        let (mut refused, mut refused_here, mut unknown) = (0_usize, 0_u64, 0_u32);
         // Wakers are not called under the spool's lock.
         let held = wakes.hold();
         let appended =
             spool.append(publication.published_at, publication, origin, &self.placements, |index, placed, point| {
+                if deliveries.get(index).is_some_and(|(mailbox, _)| mailbox.collector().is_some()) {
+                    // It counts itself what it lacks room for.
+                    refused += usize::from(placed == Placed::Refused);
+                    unknown += u32::from(placed == Placed::Unknown);
+                    return collected.push((index, placed));
+                }
                 match placed {
                     Placed::At(ordinal) => push(deliveries, index, Place { ordinal, point, was_sent: false }, wakes),
                     Placed::DroppedNewest => outcome.dropped += 1,
-                    Placed::Refused => refused += 1,
+                    Placed::Refused => refused_here += 1,
                     // Its session has just ended: the message matched one less.
                     Placed::Unknown => unknown += 1,
                 }
             });
         wakes.restore(held);
+        for (index, placed) in self.collected.drain(..) {
+            if let Some(collector) = self.deliveries.get(index).and_then(|(mailbox, _)| mailbox.collector()) {
+                collector.handle_placed(placed);
+            }
+        }
         self.placements.clear();
         self.deliveries.clear();
-        tally.dropped(DropReason::Overflow, u64::from(outcome.dropped + refused));
+        tally.dropped(DropReason::Overflow, u64::from(outcome.dropped) + refused_here);
         outcome.matched -= unknown;
-        outcome.promises = promises(spool, appended, refused > 0);
+        let is_refused = refused > 0 || refused_here > 0;
+        if let (Ok(_), Some((publisher, packet_id)), true) = (&appended, origin, is_refused) {
+            // Its publisher is told so, and may use the packet identifier for another message.
+            spool.release(publisher, packet_id);
+        }
+        outcome.promises = promises(spool, appended, is_refused);
         outcome
     }
 }

@@ -59,6 +59,11 @@ impl Routed {
         self.pressure.poll_released(waker)
     }
 
+    /// What is left to wait for when its publisher is gone and holds nobody up any more.
+    pub fn into_promises(self) -> Promises {
+        self.promises
+    }
+
     /// Joins the next message's outcome to this one, for a publisher that waits once per batch.
     pub fn merge(&mut self, other: Self) {
         self.matched = self.matched.saturating_add(other.matched);

@@ -2,6 +2,7 @@
 //! connection while there is one, the registry between two connections. Its mailbox fills all the time.
 
 mod inbound;
+mod left_over;
 mod on_disk;
 mod outgoing;
 mod will;
@@ -24,6 +25,7 @@ use crate::registry::{Lease, SessionChange};
 use crate::router::{Change, Router};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
 pub use inbound::InboundSlots;
+use left_over::LeftOver;
 pub(crate) use on_disk::OnDisk;
 pub use outgoing::{Outgoing, Slot};
 pub use will::{Ending, SessionExpiry, Will};
@@ -49,6 +51,7 @@ pub(crate) struct SessionState {
     pub(crate) will: Option<Box<Will>>,
     window: Window,
     inbound: InboundSlots,
+    left_over: Vec<LeftOver>,
     /// Taken from the mailbox, but not yet sent, as the window was full.
     staged: VecDeque<Delivery>,
     /// Where it outlives the process, if it does.

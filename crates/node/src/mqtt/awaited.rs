@@ -24,7 +24,9 @@ pub(super) enum Then {
 impl Client {
     /// Tells the client when the promises are settled, in the order of these calls.
     pub(super) fn once_settled(&mut self, now: Now, promises: Promises, then: Then) {
-        if self.awaited.is_empty() && promises.are_settled() {
+        // What earlier connections left over is asked for where the session is polled.
+        let opens = matches!(then, Then::Accept(_));
+        if !opens && self.awaited.is_empty() && promises.are_settled() {
             self.tell(now, promises.broken(), then);
         } else {
             self.awaited.push_back((promises, then));
@@ -33,11 +35,13 @@ impl Client {
 
     pub(super) fn poll_awaited(&mut self, now: Now, waker: &Waker) {
         while let Some((promises, _)) = self.awaited.front_mut() {
-            if promises.poll_settled(waker) == Poll::Pending {
-                return;
-            }
+            // Both are asked, so that the waker is called for either.
+            let kept = promises.poll_settled(waker);
+            let session = self.session.as_mut().filter(|_| !self.was_accepted);
+            let left_over = session.map_or(Poll::Ready(Ok(())), |session| session.poll_left_over(waker));
+            let (Poll::Ready(()), Poll::Ready(left_over)) = (kept, left_over) else { return };
             if let Some((promises, then)) = self.awaited.pop_front() {
-                self.tell(now, promises.broken(), then);
+                self.tell(now, promises.broken().or(left_over.err()), then);
             }
         }
     }
@@ -46,7 +50,12 @@ impl Client {
         let refusal = broken.map(reason_of);
         let connection = &mut self.connection;
         match (then, refusal) {
-            (Then::Accept(accept), None) => connection.handle_accepted(now, *accept),
+            (Then::Accept(mut accept), None) => {
+                accept.received =
+                    self.session.as_mut().map(|session| session.inbound().iter().collect()).unwrap_or_default();
+                self.was_accepted = true;
+                connection.handle_accepted(now, *accept);
+            }
             (Then::Accept(_), Some(reason)) => connection.handle_refused(reason),
             (Then::Subscribed(ticket, answers), refusal) => {
                 connection.handle_subscribed(ticket, &or_refused(answers, refusal));

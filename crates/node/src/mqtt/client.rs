@@ -38,6 +38,8 @@ pub struct Client {
     pub(super) is_pressed: bool,
     /// What the client is told when it is on disk, in the order in which it is told.
     pub(super) awaited: VecDeque<(Promises, Then)>,
+    /// The client was told that it has its session.
+    pub(super) was_accepted: bool,
     /// The queues that the client consumes, by the filter of its subscription.
     pub(super) consuming: Vec<(TopicFilter, Box<dyn Consuming>)>,
     pub(super) outgoing: Vec<Outgoing>,
@@ -64,6 +66,7 @@ impl Client {
             unsettled: VecDeque::new(),
             is_pressed: false,
             awaited: VecDeque::new(),
+            was_accepted: false,
             consuming: Vec::new(),
             outgoing: Vec::new(),
             takes_no_more: false,
@@ -189,14 +192,8 @@ impl Client {
         self.connection.handle_transport_lost();
         self.handle_events(now);
         self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
-        for (_, ticket) in self.unsettled.drain(..) {
-            // The message was routed: the client must not send it once more.
-            if let Some(ticket) = ticket {
-                self.connection.handle_published(ticket, ReasonCode::Success);
-            }
-        }
         let Some(mut session) = self.session.take() else { return };
-        session.inbound().replace(self.connection.received().iter().copied());
+        self.leave_over(&mut session);
         let will_wanted = self.closed.as_ref().is_none_or(|closed| closed.will_wanted);
         if let Some(seconds) = self.closed.as_ref().and_then(|closed| closed.session_expiry_s) {
             session.set_expiry(SessionExpiry::from_interval_s(seconds));
@@ -205,6 +202,29 @@ impl Client {
         session.drop_receipts();
         self.consuming.clear();
         self.mqtt.sessions.leave(now, session, if will_wanted { Ending::Lost } else { Ending::Orderly });
+    }
+
+    /// Leaves to the session what was under way with the disk.
+    fn leave_over(&mut self, session: &mut Session) {
+        for (mut routed, ticket) in self.unsettled.drain(..) {
+            let Some(ticket) = ticket else { continue };
+            if routed.poll_settled(Waker::noop()).is_ready() {
+                self.connection.handle_published(ticket, super::publishes::reason(&routed));
+                continue;
+            }
+            // The message was routed: one of QoS 2 must not be taken once more.
+            session.leave_over(Some(ticket.packet_id()), routed.into_promises());
+            self.connection.handle_published(ticket, ReasonCode::Success);
+        }
+        for (promises, then) in self.awaited.drain(..) {
+            if matches!(then, Then::Release(_) | Then::Released(_)) {
+                session.leave_over(None, promises);
+            }
+        }
+        // A connection that never came to be open does not know what the session holds.
+        if self.was_accepted {
+            session.inbound().replace(self.connection.received().iter().copied());
+        }
     }
 
     fn handle_events(&mut self, now: Now) {

@@ -61,11 +61,10 @@ impl Client {
         let (Ok(connected), Some(client_id)) = (granted, request.client_id.clone()) else {
             return self.connection.handle_close(ReasonCode::SessionTakenOver);
         };
-        let mut session = connected.session;
+        let session = connected.session;
         session.set_waker(waker.clone());
         let accept = Accept {
             session_present: connected.present,
-            received: session.inbound().iter().collect(),
             keep_alive_s: self.mqtt.shorter_keep_alive_s(&request),
             ..Accept::new_session(client_id)
         };

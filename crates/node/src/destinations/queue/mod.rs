@@ -102,6 +102,17 @@ impl Collector for NodeQueue {
     fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
         self.put(clock::now(), publication).map(Commit::into_promises).map_err(|error| error.broken())
     }
+
+    fn destination(&self) -> Option<DestinationId> {
+        Some(self.destination)
+    }
+
+    fn handle_placed(&self, placed: Placed) {
+        if placed == Placed::Refused {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        self.work.notify_one();
+    }
 }
 
 impl NodeQueue {
