@@ -123,10 +123,12 @@ impl<S: HasTail> Log<S> {
         self.files.lock().retain(|(base, generation, _)| (*base, *generation) != (segment.base, segment.generation));
     }
 
-    /// Writes one chunk; whether a file was made.
+    /// Writes one chunk; whether a file was made. One that found no room is written again with what stood before it: what is
+    /// on the disk of that is not begun anew, as readers rely on it.
     fn write(&self, chunk: &Chunk) -> io::Result<bool> {
         let made = chunk.creates;
-        let file = if made { self.create(&chunk.segment)? } else { self.file(&chunk.segment)? };
+        let is_there = chunk.segment.on_disk() > 0;
+        let file = if made && !is_there { self.create(&chunk.segment)? } else { self.file(&chunk.segment)? };
         if chunk.seals {
             file.sync_data()?;
         }

@@ -212,6 +212,11 @@ impl Tail {
             || self.active.as_ref().is_some_and(|active| !active.buffer.is_empty())
     }
 
+    /// What was appended so far is to be synced, whatever asked for it before.
+    pub(crate) fn want_sync(&mut self) {
+        self.sync = true;
+    }
+
     /// Takes all that waits. `synced` is how far the log is synced now.
     pub(crate) fn take(&mut self, synced: u64) -> Batch {
         self.announced = false;

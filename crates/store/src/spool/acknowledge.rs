@@ -3,11 +3,12 @@
 use std::num::NonZeroU16;
 
 use message::DestinationId;
+use parking_lot::MutexGuard;
 
 use super::record::{
     KIND_DELIVERED, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, put_delivered, put_packet, put_received,
 };
-use super::state::count_out;
+use super::state::{State, count_out};
 use super::{Ordinal, Spool};
 use crate::Durability;
 use crate::log::{CommitPoint, put_varint};
@@ -29,7 +30,7 @@ impl Spool {
         let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
         let durability = found.options.durability;
         if !found.waits(ordinal.0) || !found.received.insert(ordinal.0) {
-            return CommitPoint { until: next, durability };
+            return self.all_so_far(state, CommitPoint { until: next, durability });
         }
         let point = state.put_state(KIND_RECEIVED, durability, |buffer| put_received(buffer, destination, ordinal.0));
         self.log.unlock(state);
@@ -44,10 +45,19 @@ impl Spool {
         let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
         let durability = found.options.durability;
         if !found.inbound.remove(&packet.get()) {
-            return CommitPoint { until: next, durability };
+            return self.all_so_far(state, CommitPoint { until: next, durability });
         }
         let point = state.put_state(KIND_RELEASED, durability, |buffer| put_packet(buffer, destination, packet.get()));
         self.log.unlock(state);
+        point
+    }
+
+    /// The point of what was put in before. Nobody else may ask for it to be synced, so this does.
+    fn all_so_far(&self, mut state: MutexGuard<'_, State>, point: CommitPoint) -> CommitPoint {
+        if !self.committed(point) {
+            state.tail.want_sync();
+            self.log.unlock(state);
+        }
         point
     }
 

@@ -263,11 +263,15 @@ impl State {
             if copied.len() >= query.bytes_max && !copied.is_empty() {
                 break;
             }
-            let bytes = self.tail.in_memory(&segment, u64::from(*place)).unwrap_or_default();
+            // The committer does not wait for readers: it may just have written this one.
+            let Some(bytes) = self.tail.in_memory(&segment, u64::from(*place)) else { break };
             let length = Header::decode(bytes).map_or(0, |header| header.length as usize);
             let start = copied.len();
             copied.extend_from_slice(bytes.get(..length).unwrap_or_default());
             spans.push((*ordinal, start..copied.len()));
+        }
+        if spans.is_empty() {
+            return Plan::File(FilePlan { segment, wanted, places: Places::Known(places), typical_bytes });
         }
         let copied = Bytes::from(copied);
         let records = spans.into_iter().map(|(ordinal, span)| (ordinal, copied.slice(span))).collect();

@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::spool::ReadError;
+use crate::Durability;
+use crate::spool::{DropReason, ReadError};
 
 fn at(ordinal: u64) -> Placed {
     Placed::At(Ordinal(ordinal))
@@ -184,4 +185,46 @@ fn a_large_message_has_a_segment_for_itself() {
         bench.commit();
     }
     assert_eq!(bench.kill().payloads(1), ["before", &large, "after"]);
+}
+
+#[test]
+fn what_is_not_known_to_wait_is_released_when_all_before_it_is_safe() {
+    let bench = Bench::new();
+    bench.add(1, DestinationOptions { durability: Durability::Os, ..DestinationOptions::default() });
+    bench.add(2, DestinationOptions::default());
+    bench.append("a", &[1]).unwrap();
+    bench.commit();
+    // Nothing has asked for a sync, so this must.
+    let released = bench.spool.release(DestinationId::new(2), NonZeroU16::MIN);
+    bench.commit();
+    assert!(bench.spool.committed(released));
+}
+
+#[test]
+fn a_reader_beside_the_committer_finds_every_message_whole() {
+    let disk = SimulatedDisk::new(1);
+    let committer = Committer::start(Arc::new(disk.clone())).unwrap();
+    let (spool, _) = Spool::open(Arc::new(disk), Path::new(FOLDER), SMALL, &committer).unwrap();
+    let id = DestinationId::new(1);
+    spool.add(id, DestinationOptions::default()).unwrap();
+    let messages = 20_000;
+    let reader = {
+        let spool = spool.clone();
+        std::thread::spawn(move || {
+            let (mut from, mut found) = (Ordinal(0), Vec::new());
+            while found.len() < messages && spool.state(id).unwrap().dropped == [0; DropReason::ALL.len()] {
+                from = spool.read(id, from, 64, 4096, &mut found).unwrap().from;
+            }
+            found.len()
+        })
+    };
+    for number in 0..messages {
+        let publication = publication(&number.to_string());
+        spool.append(Timestamp::default(), &publication, None, &[placement(1)], |_, _, _| {}).unwrap();
+        if number % 16 == 0 {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(reader.join().unwrap(), messages);
+    assert_eq!(spool.state(id).unwrap().dropped, [0; DropReason::ALL.len()]);
 }
