@@ -317,14 +317,23 @@ impl Inside {
         if weight_bytes > options.bytes_max || options.messages_max == 0 {
             return Pushed::Dropped(DropReason::Overflow);
         }
+        // What others are promised does not give way to what nobody is.
+        let among_equals = at_most_once && options.overflow != options.overflow_at_most_once;
         let mut others = 0;
         while !self.queue.fits(weight_bytes, options.messages_max, options.bytes_max) {
-            match overflow {
-                Overflow::DropNewest => self.queue.drop_newest(),
-                Overflow::DropOldest => self.queue.drop_oldest(),
-                Overflow::DropWrite | Overflow::Wait => return Pushed::Dropped(DropReason::Overflow),
+            let dropped = match overflow {
+                Overflow::DropNewest => self.queue.drop_newest(among_equals),
+                Overflow::DropOldest => self.queue.drop_oldest(among_equals),
+                Overflow::DropWrite | Overflow::Wait => false,
+            };
+            if !dropped {
+                break;
             }
             others += 1;
+        }
+        if !self.queue.fits(weight_bytes, options.messages_max, options.bytes_max) {
+            // Those that gave way count as dropped for it, and so does it.
+            return if others == 0 { Pushed::Dropped(DropReason::Overflow) } else { Pushed::Replacing(others + 1) };
         }
         self.queue.push(delivery);
         Pushed::Replacing(others)

@@ -2,10 +2,15 @@
 
 use std::collections::VecDeque;
 
+use message::QoS;
+
 use crate::delivery::Delivery;
 
 /// An emptied queue gives memory back above this many messages, so that one burst does not stay for good.
 const CAPACITY_KEPT_MESSAGES: usize = 1024;
+
+/// How many are looked at for one that may be dropped: a mailbox full of others is not searched for each message.
+const LOOKED_AT_MAX: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -42,14 +47,24 @@ impl Queue {
         deliveries.into_iter().rev().for_each(|delivery| self.deliveries.push_front(delivery));
     }
 
-    pub(super) fn drop_oldest(&mut self) {
-        let dropped = self.deliveries.pop_front();
-        self.bytes -= dropped.map_or(0, |delivery| delivery.weight_bytes as usize);
+    /// Drops the oldest, or the oldest of QoS 0 if one stands near the front. Returns whether one was dropped.
+    pub(super) fn drop_oldest(&mut self, at_most_once: bool) -> bool {
+        let mut near = self.deliveries.iter().take(LOOKED_AT_MAX);
+        let place = near.position(|delivery| !at_most_once || delivery.qos == QoS::AtMostOnce);
+        self.drop_at(place)
     }
 
-    pub(super) fn drop_newest(&mut self) {
-        let dropped = self.deliveries.pop_back();
-        self.bytes -= dropped.map_or(0, |delivery| delivery.weight_bytes as usize);
+    /// The same for the newest.
+    pub(super) fn drop_newest(&mut self, at_most_once: bool) -> bool {
+        let mut near = self.deliveries.iter().enumerate().rev().take(LOOKED_AT_MAX);
+        let place = near.find(|(_, delivery)| !at_most_once || delivery.qos == QoS::AtMostOnce);
+        self.drop_at(place.map(|(place, _)| place))
+    }
+
+    fn drop_at(&mut self, place: Option<usize>) -> bool {
+        let dropped = place.and_then(|place| self.deliveries.remove(place));
+        self.bytes -= dropped.as_ref().map_or(0, |delivery| delivery.weight_bytes as usize);
+        dropped.is_some()
     }
 
     /// Moves up to `messages_max` of the oldest to the end of `batch`.

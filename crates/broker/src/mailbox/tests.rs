@@ -85,6 +85,26 @@ fn bytes_fill_a_mailbox_as_well_and_an_oversized_message_pushes_nothing_out() {
 }
 
 #[test]
+fn what_nobody_is_promised_pushes_out_only_its_like() {
+    let options = MailboxOptions {
+        messages_max: 3,
+        overflow_at_most_once: Overflow::DropOldest,
+        ..MailboxOptions::for_session()
+    };
+    let mailbox = Mailbox::new(SubscriberId(1), options);
+    for (number, qos) in [QoS::AtLeastOnce, QoS::AtMostOnce, QoS::AtLeastOnce].into_iter().enumerate() {
+        assert_eq!(mailbox.push(delivery(qos, number as u64)), Pushed::Accepted);
+    }
+    assert_eq!(mailbox.push(delivery(QoS::AtMostOnce, 3)), Pushed::Replacing(1));
+    assert_eq!(drained(&mailbox), [0, 2, 3]);
+    for number in 0..3 {
+        mailbox.push(delivery(QoS::AtLeastOnce, number));
+    }
+    assert_eq!(mailbox.push(delivery(QoS::AtMostOnce, 9)), Pushed::Dropped(DropReason::Overflow));
+    assert_eq!(drained(&mailbox), [0, 1, 2]);
+}
+
+#[test]
 fn the_owner_is_woken_only_when_the_mailbox_was_empty() {
     let mailbox = mailbox(10, Overflow::Wait);
     let woken = Arc::new(Count::default());
