@@ -92,30 +92,9 @@ pub(crate) fn start_nats() -> Result<Running, Stopped> {
     Ok(Running { name: "nats-server", port, processes: vec![process], folder })
 }
 
-/// rumqttd with the limits of the configuration that it comes with, but for the messages in flight.
-pub(crate) fn start_rumqttd() -> Result<Running, Stopped> {
-    let (folder, port) = (Folder::create()?, free_port()?);
-    let configuration = folder.path.join("rumqttd.toml");
-    let text = format!(
-        "id = 0\n[router]\nid = 0\nmax_connections = 10010\nmax_outgoing_packet_count = 200\n\
-         max_segment_size = 104857600\nmax_segment_count = 10\n\
-         [v4.1]\nname = \"bench\"\nlisten = \"127.0.0.1:{port}\"\nnext_connection_delay_ms = 1\n\
-         [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 20480\nmax_inflight_count = 1000\n"
-    );
-    write(&configuration, &text)?;
-    let process = Process::start(Command::new(rumqttd_program()).arg("-q").arg("-c").arg(&configuration))?;
-    await_port("rumqttd", port)?;
-    Ok(Running { name: "rumqttd", port, processes: vec![process], folder })
-}
-
 /// Where `make bench` installs it.
 pub(crate) fn nats_program() -> PathBuf {
     Path::new(OWN_FOLDER).join("peers/nats/bin/nats-server")
-}
-
-/// Where `make bench` installs it.
-pub(crate) fn rumqttd_program() -> PathBuf {
-    Path::new(OWN_FOLDER).join("peers/rumqttd/bin/rumqttd")
 }
 
 /// Headwater with the flows of a folder, or none.

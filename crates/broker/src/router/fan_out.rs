@@ -97,7 +97,8 @@ impl<'a> FanOut<'a> {
         let Some(destination) = target.destination(self.publication.qos) else { return };
         let grant = if share.is_some() { Some(&target.grant) } else { self.grant(target) };
         let Some(grant) = grant else { return };
-        let delivery = self.delivery(&target.mailbox, grant, share);
+        // While nobody is there the mailbox keeps nothing of it, as the disk has it.
+        let delivery = self.delivery_of(Arc::clone(&self.publication), grant, share);
         self.to.placing.add(destination, &target.mailbox, delivery);
     }
 
@@ -117,9 +118,13 @@ impl<'a> FanOut<'a> {
             let publication = &self.publication;
             Arc::clone(self.detached.get_or_insert_with(|| Arc::new(detach(Publication::clone(publication)))))
         };
+        self.delivery_of(publication, grant, share)
+    }
+
+    fn delivery_of(&self, publication: Arc<Publication>, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {
         Delivery {
             publication,
-            qos,
+            qos: self.publication.qos.min(grant.qos),
             retain: grant.retain_as_published && self.publication.retain,
             identifiers: grant.identifiers.clone(),
             share: share.map(Arc::clone),
