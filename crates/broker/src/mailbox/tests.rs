@@ -93,7 +93,7 @@ fn what_nobody_is_promised_pushes_out_only_its_like() {
     };
     let mailbox = Mailbox::new(SubscriberId(1), options);
     for (number, qos) in [QoS::AtLeastOnce, QoS::AtMostOnce, QoS::AtLeastOnce].into_iter().enumerate() {
-        assert_eq!(mailbox.push(delivery(qos, number as u64)), Pushed::Accepted);
+        assert_eq!(mailbox.push(delivery(qos, number)), Pushed::Accepted);
     }
     assert_eq!(mailbox.push(delivery(QoS::AtMostOnce, 3)), Pushed::Replacing(1));
     assert_eq!(drained(&mailbox), [0, 2, 3]);
