@@ -333,6 +333,10 @@ pub const LOG_RESYNC_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub const LOG_READ_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of other records that a read of a file takes along rather than to read twice.
 pub const LOG_READ_GAP_BYTES_MAX: u64 = 4 * 1024;
+/// Bytes of a stream between two entries of its sparse index: reading from an offset passes over so many at most.
+pub const STREAM_INDEX_BYTES: u64 = 64 * 1024;
+/// Places in a stream that are remembered for those who read on from there.
+pub const STREAM_READERS_REMEMBERED: usize = 64;
 /// What a message counts for in the limit of its destination beside its topic and payload: about what its record has.
 pub const SPOOL_MESSAGE_OVERHEAD_BYTES: usize = 48;
 

@@ -1,4 +1,5 @@
-//! What survives power loss: [`spool`], one log for all durable sessions and queues; [`table`], small durable tables over
+//! What survives power loss: [`spool`], one log for all durable sessions and queues; [`stream`], a log for
+//! each stream; [`table`], small durable tables over
 //! redb. [`log`] is what logs are made of, [`disk`] what they are written to.
 //!
 //! This crate opens files and runs one thread for its logs and one for each table file, so it is no pure crate; time still
@@ -8,6 +9,9 @@ mod destination;
 pub mod disk;
 pub mod log;
 pub mod spool;
+pub mod stream;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 pub use destination::{DestinationLimits, Durability, FullPolicy};

@@ -4,25 +4,36 @@
 //! `record`, `segment` and `publication` are the format on disk, `tail` is what is not yet there, `scan` reads what was
 //! left behind by a process that ended anyhow.
 
+mod append_error;
 mod bytes_in;
 mod committer;
+mod files;
 mod marks;
 mod publication;
 mod ranges;
+mod read_error;
 mod record;
 mod scan;
 mod segment;
 mod shared;
 mod tail;
+mod window;
 
+pub use append_error::AppendError;
 pub use committer::Committer;
+pub use files::{Damage, LogRecovery, OpenError};
 pub use marks::{CommitPoint, Poisoned};
+pub use read_error::ReadError;
 
 pub(crate) use bytes_in::{Decoder, put_varint};
+pub(crate) use files::{LogFile, LogFiles, OpenRead, read_end};
 pub(crate) use publication::{decode_publication, encode_publication};
 pub(crate) use ranges::Ranges;
 pub(crate) use record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};
-pub(crate) use scan::{Found, Scanned, scan};
-pub(crate) use segment::{FileHeader, SEGMENT_HEADER_BYTES, Segment, TRAILER_BYTES, Trailer};
-pub(crate) use shared::{HasTail, Log, Room};
-pub(crate) use tail::{Chunk, Tail};
+#[cfg(test)]
+pub(crate) use scan::scan;
+pub(crate) use scan::{Found, Scanned, next_whole};
+pub(crate) use segment::{SEGMENT_HEADER_BYTES, Segment, Trailer};
+pub(crate) use shared::{HasTail, Log};
+pub(crate) use tail::{Chunk, KIND_MARK, Tail};
+pub(crate) use window::Window;

@@ -3,7 +3,7 @@
 use message::limits;
 
 use super::bytes_in::Decoder;
-use super::record::{HEADER_BYTES, Header};
+use super::record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};
 use super::tail::KIND_MARK;
 
 /// A whole record and where it lies.
@@ -29,6 +29,13 @@ pub(crate) struct Hole {
     /// The numbers that are missing.
     pub(crate) first: u64,
     pub(crate) next: u64,
+}
+
+impl Hole {
+    /// Records that are missing, as far as that can be known: numbers may have been left out on purpose.
+    pub(crate) fn records(&self) -> u64 {
+        (self.next - self.first).min(self.bytes as u64 / RECORD_BYTES_LEAST + 1)
+    }
 }
 
 /// What a segment holds.
@@ -75,6 +82,12 @@ pub(crate) fn scan<'a>(
         scanned.end = at;
     }
     scanned
+}
+
+/// Where the first whole record from `at` on begins.
+pub(crate) fn next_whole(bytes: &[u8], at: usize, next: u64, seed: u32) -> Option<usize> {
+    let mut budget = limits::LOG_RESYNC_BYTES_MAX;
+    find(bytes, at, next, seed, &mut budget).map(|found| found.at)
 }
 
 /// The first whole record from `at` on.

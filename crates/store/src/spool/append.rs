@@ -12,23 +12,8 @@ use super::record::{
 };
 use super::state::{State, count_out};
 use super::{Ordinal, Spool};
-use crate::log::{CommitPoint, HEADER_BYTES, Poisoned, Room};
+use crate::log::{AppendError, CommitPoint, HEADER_BYTES};
 use crate::{Durability, FullPolicy};
-
-/// Why a message was not taken. None of its destinations has it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    #[error("{waiting_bytes} bytes wait for the disk: slow down and try again")]
-    Full { waiting_bytes: usize },
-    #[error("the disk has {free_bytes} bytes left, {} are kept in reserve: make room", limits::LOG_DISK_RESERVE_BYTES)]
-    NoRoom { free_bytes: u64 },
-    #[error("the spool has {bytes} bytes, as many as it may have: let its messages be taken out or allow it more")]
-    SpoolFull { bytes: u64 },
-    #[error("the message has {bytes} bytes: at most {} fit in a record", limits::LOG_RECORD_BYTES_MAX)]
-    TooLarge { bytes: usize },
-    #[error(transparent)]
-    Poisoned(#[from] Poisoned),
-}
 
 impl Spool {
     /// Takes a message for all these destinations. `placed` is called for each of them, in their order and under the spool's
@@ -53,17 +38,13 @@ impl Spool {
         if let Some(poisoned) = self.log.marks.poisoned() {
             return Err(poisoned.into());
         }
-        match self.log.room(&state.tail, bytes) {
-            Room::Enough => {}
-            Room::Full { waiting_bytes } => return Err(AppendError::Full { waiting_bytes }),
-            Room::Short { free_bytes } => {
-                self.log.ask_for_room(state);
-                return Err(AppendError::NoRoom { free_bytes });
-            }
+        if let Some(error) = self.log.room(&state.tail, bytes).refusal() {
+            self.log.ask_for_room(state);
+            return Err(error);
         }
         let held = state.bytes();
         if held.saturating_add(bytes as u64) > state.options.bytes_max {
-            return Err(AppendError::SpoolFull { bytes: held });
+            return Err(AppendError::LogFull { bytes: held });
         }
         let origin = origin.map(|(destination, packet)| (destination, packet.get()));
         let mut results = std::mem::take(&mut state.results);

@@ -18,11 +18,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use append::AppendError;
 pub use options::{DestinationOptions, DropReason, SpoolOptions};
 pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
-pub use read::ReadError;
-pub use recover::{Damage, OpenError, Recovery};
+pub use recover::Recovery;
+
+pub use crate::log::{AppendError, Damage, OpenError, ReadError};
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};

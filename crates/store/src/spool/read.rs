@@ -13,17 +13,8 @@ use super::placement::{Ordinal, ReadOn, Spooled};
 use super::record::{KIND_MESSAGE, message_head, placement};
 use super::state::State;
 use crate::disk::DiskFile;
-use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, Segment, decode_publication};
+use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, ReadError, Segment, Window, decode_publication};
 use crate::{Durability, FullPolicy};
-
-/// Why messages could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    #[error("the destination {0} is not known to the spool: add it first")]
-    Unknown(u64),
-    #[error("{file} of the spool cannot be read: {what}; look at the disk")]
-    Disk { file: String, what: String },
-}
 
 /// Where the next messages of a destination lie.
 enum Plan {
@@ -84,7 +75,7 @@ impl Spool {
             let left_bytes = bytes_max.saturating_sub(bytes);
             let state = self.log.lock();
             let Some(found) = state.destinations.get(&destination) else {
-                return Err(ReadError::Unknown(destination.get()));
+                return Err(ReadError::Unknown(destination));
             };
             let query = Query {
                 id: destination,
@@ -151,7 +142,7 @@ impl Spool {
             Places::Listed { at, first } => listed_places(&*file, *at, *first, &plan.wanted)?,
         };
         let end = plan.segment.on_disk();
-        let mut window = Window { file: &*file, end, start: 0, bytes: Bytes::new() };
+        let mut window = Window::new(&*file, end, plan.segment.seed);
         let mut bytes = 0;
         let mut next = plan.wanted.first().copied().unwrap_or_default();
         for (index, (ordinal, place)) in plan.wanted.iter().zip(&places).enumerate() {
@@ -160,7 +151,7 @@ impl Spool {
             }
             next = ordinal + 1;
             let rest = places.get(index..).unwrap_or_default();
-            let record = window.record(*place, rest, plan.typical_bytes, plan.segment.seed)?;
+            let record = window.record(u64::from(*place), || span(rest, plan.typical_bytes))?;
             match record.and_then(|record| spooled(query, &record, *ordinal)) {
                 Some(spooled) => {
                     bytes += size(&spooled);
@@ -290,48 +281,6 @@ fn listed_places(file: &dyn DiskFile, at: u64, first: u64, wanted: &[u64]) -> io
     let length = usize::try_from((most - least + 1).saturating_mul(4)).unwrap_or(usize::MAX);
     let list = file.read_up_to(at + (least - first) * 4, length)?;
     Ok(wanted.iter().map(|ordinal| listed_place(&list, ordinal - least)).collect())
-}
-
-/// The part of a file that was read last.
-struct Window<'a> {
-    file: &'a dyn DiskFile,
-    end: u64,
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Window<'_> {
-    /// The record at a place, and by the way those that are wanted after it; `None` when it is damaged.
-    fn record(&mut self, place: u32, wanted: &[u32], typical_bytes: usize, seed: u32) -> io::Result<Option<Bytes>> {
-        let place = u64::from(place);
-        if let Some(record) = self.within(place, seed) {
-            return Ok(Some(record));
-        }
-        let most = self.end.saturating_sub(place);
-        self.load(place, span(wanted, typical_bytes).min(usize::try_from(most).unwrap_or(usize::MAX)))?;
-        if let Some(record) = self.within(place, seed) {
-            return Ok(Some(record));
-        }
-        let length =
-            Header::decode(&self.bytes).filter(Header::is_plausible).map_or(0, |header| header.length as usize);
-        if length <= self.bytes.len() || length as u64 > most {
-            return Ok(None);
-        }
-        self.load(place, length)?;
-        Ok(self.within(place, seed))
-    }
-
-    fn load(&mut self, start: u64, length: usize) -> io::Result<()> {
-        self.bytes = Bytes::from(self.file.read_up_to(start, length)?);
-        self.start = start;
-        Ok(())
-    }
-
-    fn within(&self, place: u64, seed: u32) -> Option<Bytes> {
-        let at = usize::try_from(place.checked_sub(self.start)?).ok()?;
-        let (header, _) = Header::check(self.bytes.get(at..)?, seed)?;
-        Some(self.bytes.slice(at..at + header.length as usize))
-    }
 }
 
 /// How much to read for the first of these places, and for those that lie close behind it.

@@ -6,30 +6,17 @@
 mod replay;
 mod segments;
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::replay::Replay;
-use self::segments::{Files, LoadError};
 use message::DestinationId;
 
+use self::replay::Replay;
 use super::Spool;
 use super::options::SpoolOptions;
-use super::state::State;
+use super::state::{LOG_KIND, State};
 use crate::disk::Disk;
-use crate::log::{Committer, Log, Tail};
-
-/// Why a spool could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("the spool in {folder} cannot be read: {error}; look at the disk and at who may read it")]
-    Disk { folder: String, error: io::Error },
-    #[error("{file} was written by a later version of the program, in format {format}: start that version")]
-    Newer { file: String, format: u32 },
-    #[error("{file} is no file of a spool: move it out of the folder")]
-    Foreign { file: String },
-}
+use crate::log::{Committer, Damage, Log, LogFiles, LogRecovery, OpenError, Tail};
 
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,17 +35,6 @@ pub struct Recovery {
     pub destinations: Vec<DestinationId>,
 }
 
-/// A place that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    pub file: String,
-    pub at: u64,
-    pub bytes: u64,
-    /// Records that are missing, as far as that can be known.
-    pub records: u64,
-    pub what: &'static str,
-}
-
 impl Spool {
     /// Opens the spool in a folder, or begins one. It opens with whatever is there: what is damaged is left out and told.
     pub fn open(
@@ -67,18 +43,17 @@ impl Spool {
         options: SpoolOptions,
         committer: &Committer,
     ) -> Result<(Self, Recovery), OpenError> {
-        let failed = |error| OpenError::Disk { folder: folder.display().to_string(), error };
+        let failed = |error| OpenError::disk(folder, error);
         disk.create_folder(folder).map_err(failed)?;
-        let mut recovery = Recovery::default();
-        let files = Files::list(&*disk, folder).map_err(failed)?;
+        let mut found = LogRecovery::default();
+        let files = LogFiles::load(&*disk, folder, LOG_KIND, &mut found)?;
         let mut replay = Replay::new(options);
-        files.replay(&*disk, folder, &mut replay, &mut recovery).map_err(|error| match error {
-            LoadError::Disk(error) => failed(error),
-            LoadError::Open(error) => error,
-        })?;
-        let state = replay.finish(files.leftovers, &mut recovery);
-        recovery.destinations = state.destinations.keys().copied().collect();
-        recovery.destinations.sort_unstable();
+        segments::replay_files(&files, &mut replay, &mut found).map_err(failed)?;
+        let (state, lost_messages) = replay.finish(files.leftovers);
+        let mut destinations: Vec<DestinationId> = state.destinations.keys().copied().collect();
+        destinations.sort_unstable();
+        let LogRecovery { segments, bytes, cut_bytes, torn_records, damage } = found;
+        let recovery = Recovery { segments, bytes, cut_bytes, torn_records, damage, lost_messages, destinations };
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());
         Ok((Self { log }, recovery))
@@ -87,5 +62,5 @@ impl Spool {
 
 /// The state of a spool that goes on with this number.
 fn empty(options: SpoolOptions, next: u64) -> State {
-    State::new(options, Tail::new(super::state::LOG_KIND, next))
+    State::new(options, Tail::new(LOG_KIND, next))
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use message::DestinationId;
 
-use super::Recovery;
-use crate::log::{Chunk, Found, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Scanned, Segment, Trailer};
+use crate::log::{Chunk, Found, OpenRead, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Scanned, Segment, Trailer};
 use crate::spool::destination::{Destination, Extent};
 use crate::spool::footer;
 use crate::spool::options::{DropReason, SpoolOptions};
@@ -50,8 +49,10 @@ pub(super) struct Replay {
     sealed: Vec<(Arc<Segment>, u64)>,
     open: Vec<Open>,
     headers: Vec<Arc<Segment>>,
-    /// The segment whose end was being written, if that is where messages may be missing that nobody was promised.
-    torn: Option<u64>,
+    /// The last segment was being written, and nothing in it is damaged: what is missing of it was promised to nobody.
+    is_torn: bool,
+    /// What each destination was to get next when the last segment was begun: all below is in segments that were sealed.
+    safe: HashMap<DestinationId, u64, foldhash::fast::RandomState>,
     next: u64,
     /// As many numbers may have been given to records that were cut.
     cut_records: u64,
@@ -103,7 +104,8 @@ impl Replay {
             sealed: Vec::new(),
             open: Vec::new(),
             headers: Vec::new(),
-            torn: None,
+            is_torn: false,
+            safe: HashMap::default(),
             next: 0,
             cut_records: 0,
         }
@@ -164,7 +166,10 @@ impl Replay {
                 let id = DestinationId::new(body.varint()?);
                 self.destinations.remove(&id);
             }
-            KIND_SNAPSHOT => self.destinations = snapshot(&mut body)?.into_iter().collect(),
+            KIND_SNAPSHOT => {
+                self.destinations = snapshot(&mut body)?.into_iter().collect();
+                self.safe = self.destinations.iter().map(|(id, destination)| (*id, destination.next)).collect();
+            }
             _ => {}
         }
         Some(())
@@ -188,10 +193,11 @@ impl Replay {
         self.sealed.push((Arc::clone(segment), length));
     }
 
-    /// A segment without a footer. `rest` is what comes after its last whole record.
-    pub(super) fn open(&mut self, segment: &Arc<Segment>, scanned: Scanned, index: Index, rest: u64, damaged: bool) {
+    /// A segment without a footer.
+    pub(super) fn open(&mut self, segment: &Arc<Segment>, read: OpenRead, index: Index) {
+        let OpenRead { scanned, rest, damaged } = read;
         self.next_after(segment, scanned.next);
-        self.torn = (!damaged).then_some(segment.base);
+        self.is_torn = !damaged;
         if rest > 0 && !damaged {
             self.cut_records = rest / RECORD_BYTES_LEAST + 1;
         }
@@ -207,8 +213,9 @@ impl Replay {
         self.headers.push(Arc::clone(segment));
     }
 
-    /// The state, with what the committer has to repair.
-    pub(super) fn finish(mut self, leftovers: Vec<Arc<Segment>>, recovery: &mut Recovery) -> State {
+    /// The state, with what the committer has to repair, and how many messages are lost.
+    pub(super) fn finish(mut self, leftovers: Vec<Arc<Segment>>) -> (State, u64) {
+        let mut lost_messages = 0;
         let mut footers = Vec::new();
         for open in std::mem::take(&mut self.open) {
             footers.push(self.take_in(open));
@@ -220,9 +227,13 @@ impl Replay {
         for (id, destination) in &mut self.destinations {
             let found = extents.remove(id).unwrap_or_default();
             let holes = footers.iter().filter_map(|footer| footer.holes.get(id)).flatten().copied();
-            let torn = self.torn.filter(|_| self.state_is_whole);
-            let lost = account(destination, found, holes.collect(), torn, self.state_is_whole);
-            recovery.lost_messages += lost;
+            let safe = match (self.state_is_whole, self.is_torn) {
+                // Where the messages of segments that are gone were acknowledged is not known.
+                (false, _) => 0,
+                (true, false) => u64::MAX,
+                (true, true) => self.safe.get(id).copied().unwrap_or_default(),
+            };
+            lost_messages += account(destination, found, holes.collect(), safe);
             skip(destination, self.cut_records);
             for extent in &destination.extents {
                 *live.entry(extent.segment).or_default() += u64::from(extent.live);
@@ -248,7 +259,7 @@ impl Replay {
         for segment in leftovers {
             state.tail.remove(segment);
         }
-        state
+        (state, lost_messages)
     }
 
     /// Without a snapshot, a destination is known by its messages alone.
@@ -311,31 +322,25 @@ struct NewFooter {
     holes: HashMap<DestinationId, Vec<u64>>,
 }
 
-/// Gives a destination its extents; what should be in one and is not is taken out. How many of those were lost that had been
-/// safe is the answer.
-fn account(
-    destination: &mut Destination,
-    mut found: Vec<Extent>,
-    holes: Vec<u64>,
-    torn: Option<u64>,
-    counts: bool,
-) -> u64 {
+/// Gives a destination its extents; what should be in one and is not is taken out. Of those, how many were lost that had
+/// been safe is the answer: those below `safe`.
+fn account(destination: &mut Destination, mut found: Vec<Extent>, holes: Vec<u64>, safe: u64) -> u64 {
     found.sort_unstable_by_key(|extent| extent.first);
     let mut lost = 0;
+    let mut lose = |destination: &mut Destination, from: u64, to: u64| {
+        lost += destination.lose(from, to.min(safe));
+        destination.lose(from.max(safe), to);
+    };
     let mut expected = destination.low;
     for extent in &found {
         destination.next = destination.next.max(extent.end());
-        let missing = destination.lose(expected, extent.first);
-        if counts && torn != Some(extent.segment) {
-            lost += missing;
-        }
+        lose(destination, expected, extent.first);
         expected = expected.max(extent.end());
     }
-    let missing = destination.lose(expected, destination.next);
-    lost += if counts { missing } else { 0 };
+    let next = destination.next;
+    lose(destination, expected, next);
     for ordinal in holes {
-        let missing = destination.lose(ordinal, ordinal + 1);
-        lost += if torn.is_none() { missing } else { 0 };
+        lose(destination, ordinal, ordinal + 1);
     }
     if let Some(count) = destination.dropped.get_mut(DropReason::Damaged.index()) {
         *count += lost;

@@ -166,7 +166,7 @@ fn a_removed_destination_is_gone_and_holds_no_file() {
     bench.commit();
     assert_eq!(bench.spool.state(DestinationId::new(1)), None);
     let read = bench.spool.read(DestinationId::new(1), Ordinal(0), 1, 1, &mut Vec::new());
-    assert_eq!(read, Err(ReadError::Unknown(1)));
+    assert_eq!(read, Err(ReadError::Unknown(DestinationId::new(1))));
     assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
     bench = bench.kill();
     assert_eq!(bench.recovery.destinations, []);

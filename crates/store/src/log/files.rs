@@ -1,0 +1,230 @@
+//! The files of a log as they are found when it is opened, and what is wrong with them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::record::HEADER_BYTES;
+use super::scan::{Found, Scanned, scan};
+use super::segment::{FileHeader, SEGMENT_HEADER_BYTES, Segment, TRAILER_BYTES, Trailer};
+use crate::disk::{Disk, DiskFile};
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the log in {folder} cannot be read: {error}; look at the disk and at who may read it")]
+    Disk { folder: String, error: io::Error },
+    #[error("{file} was written by a later version of the program, in format {format}: start that version")]
+    Newer { file: String, format: u32 },
+    #[error("{file} belongs to a log of another kind: move it out of the folder")]
+    Foreign { file: String },
+}
+
+impl OpenError {
+    /// An error of the disk that the log is on.
+    pub(crate) fn disk(folder: &Path, error: io::Error) -> Self {
+        Self::Disk { folder: folder.display().to_string(), error }
+    }
+}
+
+/// A place that was safe once and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    pub file: String,
+    pub at: u64,
+    pub bytes: u64,
+    /// Records that are missing, as far as that can be known.
+    pub records: u64,
+    pub what: &'static str,
+}
+
+/// What was found in the files of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogRecovery {
+    pub segments: usize,
+    pub bytes: u64,
+    /// Bytes at the end that were being written when the process or the power ended: nobody was promised them.
+    pub cut_bytes: u64,
+    /// Records that are missing between others at the end, as a loss of power leaves them: nobody was promised them.
+    pub torn_records: u64,
+    /// Places that were safe once and cannot be read.
+    pub damage: Vec<Damage>,
+}
+
+/// The files of a folder.
+#[derive(Debug)]
+pub(crate) struct LogFiles {
+    /// In the order of their bases.
+    pub(crate) files: Vec<LogFile>,
+    /// Files that were replaced, and not removed in time.
+    pub(crate) leftovers: Vec<Arc<Segment>>,
+}
+
+/// A file with what its ends say.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) length: u64,
+    /// Footer and trailer; `None` for one that was not sealed, or whose end is damaged.
+    pub(crate) sealed: Option<(Vec<u8>, Trailer)>,
+    pub(crate) header_is_damaged: bool,
+}
+
+/// A file without a footer, read record by record.
+#[derive(Debug)]
+pub(crate) struct OpenRead {
+    pub(crate) scanned: Scanned,
+    /// Bytes behind the last whole record.
+    pub(crate) rest: u64,
+    /// Something is missing that was safe once.
+    pub(crate) damaged: bool,
+}
+
+impl LogFiles {
+    /// Opens the files of a log of this kind.
+    pub(crate) fn load(
+        disk: &dyn Disk,
+        folder: &Path,
+        kind: u32,
+        recovery: &mut LogRecovery,
+    ) -> Result<Self, OpenError> {
+        let mut latest: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut leftovers = Vec::new();
+        let names = disk.list(folder).map_err(|error| OpenError::disk(folder, error))?;
+        for (base, generation) in names.iter().filter_map(|name| Segment::parse_name(name)) {
+            if let Some(before) = latest.insert(base, generation) {
+                latest.insert(base, generation.max(before));
+                leftovers.push(Arc::new(Segment::new(kind, base, generation.min(before), 0)));
+            }
+        }
+        let mut files = Vec::new();
+        for (base, generation) in latest {
+            let file = LogFile::load(disk, folder, Segment::new(kind, base, generation, 0))?;
+            recovery.segments += 1;
+            recovery.bytes += file.length;
+            files.push(file);
+        }
+        Ok(Self { files, leftovers })
+    }
+}
+
+impl LogFile {
+    fn load(disk: &dyn Disk, folder: &Path, segment: Segment) -> Result<Self, OpenError> {
+        let name = || segment.path(folder).display().to_string();
+        let failed = |error| OpenError::disk(folder, error);
+        let file = disk.open(&segment.path(folder)).map_err(failed)?;
+        let length = file.length().map_err(failed)?;
+        let header = file.read_up_to(0, SEGMENT_HEADER_BYTES).map_err(failed)?;
+        let header_is_damaged = match FileHeader::decode(&header) {
+            FileHeader::Known { kind } if kind == segment.kind => false,
+            FileHeader::Known { .. } => return Err(OpenError::Foreign { file: name() }),
+            FileHeader::Newer { format } => return Err(OpenError::Newer { file: name(), format }),
+            FileHeader::Damaged => true,
+        };
+        let sealed = read_end(&*file, length).map_err(failed)?;
+        segment.set_on_disk(length);
+        Ok(Self { segment: Arc::new(segment), file, length, sealed, header_is_damaged })
+    }
+
+    fn damage(&self, at: u64, bytes: u64, records: u64, what: &'static str) -> Damage {
+        Damage { file: self.segment.file_name(), at, bytes, records, what }
+    }
+
+    fn report_header(&self, recovery: &mut LogRecovery) {
+        if self.header_is_damaged {
+            recovery.damage.push(self.damage(0, SEGMENT_HEADER_BYTES as u64, 0, "the header of a segment"));
+        }
+    }
+
+    /// Looks at a sealed segment whose records are not read.
+    pub(crate) fn pass_over(&self, recovery: &mut LogRecovery) {
+        self.report_header(recovery);
+    }
+
+    /// Reads the records of a sealed segment.
+    pub(crate) fn read_sealed(
+        &self,
+        trailer: Trailer,
+        recovery: &mut LogRecovery,
+        visit: impl FnMut(Found<'_>),
+    ) -> io::Result<()> {
+        self.report_header(recovery);
+        let bytes = self.file.read_up_to(0, usize::try_from(trailer.footer_at).unwrap_or(usize::MAX))?;
+        let start = SEGMENT_HEADER_BYTES.min(bytes.len());
+        let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
+        if (scanned.records, scanned.checksum) == (trailer.records, trailer.checksum) {
+            // What is missing was missing when it was sealed, and was told then.
+            return Ok(());
+        }
+        for hole in &scanned.holes {
+            recovery.damage.push(self.damage(hole.at as u64, hole.bytes as u64, hole.records(), "records"));
+        }
+        if (scanned.end as u64) < trailer.footer_at {
+            let records = trailer.next.saturating_sub(scanned.next);
+            let bytes = trailer.footer_at - scanned.end as u64;
+            recovery.damage.push(self.damage(scanned.end as u64, bytes, records, "records"));
+        }
+        Ok(())
+    }
+
+    /// Reads a segment without a footer. `after` is the base of the next segment: then this one was sealed once.
+    pub(crate) fn read_open(
+        &self,
+        after: Option<u64>,
+        recovery: &mut LogRecovery,
+        visit: impl FnMut(Found<'_>),
+    ) -> io::Result<OpenRead> {
+        let bytes = self.file.read_up_to(0, usize::try_from(self.length).unwrap_or(usize::MAX))?;
+        let start = SEGMENT_HEADER_BYTES.min(bytes.len());
+        let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
+        let synced = if after.is_some() { u64::MAX } else { scanned.synced };
+        // Nobody was promised anything of a file of which nothing was synced.
+        if synced > self.segment.base {
+            self.report_header(recovery);
+        }
+        let mut damaged = after.is_some();
+        for hole in &scanned.holes {
+            let missing = hole.records();
+            let lost = missing.min(synced.saturating_sub(hole.first));
+            recovery.torn_records += missing - lost;
+            if lost > 0 {
+                damaged = true;
+                recovery.damage.push(self.damage(hole.at as u64, hole.bytes as u64, lost, "records"));
+            }
+        }
+        let rest = self.length.saturating_sub(scanned.end as u64);
+        match after {
+            Some(base) => {
+                let records = base.saturating_sub(scanned.next);
+                recovery.damage.push(self.damage(scanned.end as u64, rest, records, "the footer of a segment"));
+            }
+            // A footer that was being written when the power went looks no different.
+            None => recovery.cut_bytes += rest,
+        }
+        Ok(OpenRead { scanned, rest, damaged })
+    }
+
+    /// Whether the first record is a whole one of this kind.
+    pub(crate) fn begins_with(&self, kind: u8) -> io::Result<bool> {
+        use super::record::Header;
+        let at = SEGMENT_HEADER_BYTES as u64;
+        let Some(header) = Header::decode(&self.file.read_up_to(at, HEADER_BYTES)?) else { return Ok(false) };
+        if header.kind != kind || !header.is_plausible() || u64::from(header.length) > self.length {
+            return Ok(false);
+        }
+        Ok(Header::check(&self.file.read_up_to(at, header.length as usize)?, self.segment.seed).is_some())
+    }
+}
+
+/// Footer and trailer at the end of a file.
+pub(crate) fn read_end(file: &dyn DiskFile, length: u64) -> io::Result<Option<(Vec<u8>, Trailer)>> {
+    let trailer_at = length.saturating_sub(TRAILER_BYTES as u64);
+    let Some(footer_at) = Trailer::footer_start(&file.read_up_to(trailer_at, TRAILER_BYTES)?, length) else {
+        return Ok(None);
+    };
+    let end = file.read_up_to(footer_at, usize::try_from(length - footer_at).unwrap_or(usize::MAX))?;
+    let decoded = Trailer::decode(&end).filter(|(_, trailer)| trailer.footer_at == footer_at);
+    Ok(decoded.map(|(footer, trailer)| (footer.to_vec(), trailer)))
+}

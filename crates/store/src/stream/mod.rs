@@ -1,0 +1,163 @@
+//! A stream: messages in the order in which they came, read by anyone from any offset, as often as they like. Its oldest
+//! segments go when it has more than it shall keep.
+//!
+//! An offset is a message's number in the log: it counts up from zero and is never used twice. Where messages are missing,
+//! as retention took them or as their records are damaged, reading says how many.
+
+mod footer;
+mod read;
+mod recover;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use read::{ReadOn, Streamed};
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use message::{Publication, Timestamp, limits};
+use parking_lot::Mutex;
+
+use self::read::Resume;
+use self::state::{KIND_MESSAGE, State};
+use crate::log::{AppendError, CommitPoint, HEADER_BYTES, Log, Poisoned, encode_publication};
+use crate::{DestinationLimits, Durability};
+
+/// The place of a message in its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Offset(pub u64);
+
+/// How a stream is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamOptions {
+    pub durability: Durability,
+    /// Beyond these the oldest segments go. Bytes are those of the files.
+    pub retention: DestinationLimits,
+    /// A segment is ended when it has so many bytes.
+    pub segment_bytes: u64,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        let segment_bytes = limits::LOG_SEGMENT_BYTES;
+        Self { durability: Durability::Fsync, retention: DestinationLimits::NONE, segment_bytes }
+    }
+}
+
+/// What is known of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamState {
+    /// The first offset that is kept.
+    pub earliest: Offset,
+    /// What the next message gets.
+    pub next: Offset,
+    pub messages: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Messages that retention has taken out since it was opened.
+    pub trimmed: u64,
+    /// Messages whose records were found damaged since it was opened, each time they were read.
+    pub damaged: u64,
+}
+
+/// A stream, opened. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Arc<Log<State>>,
+    /// Where reads ended, for those who read on from there.
+    resume: Mutex<VecDeque<Resume>>,
+    damaged: std::sync::atomic::AtomicU64,
+}
+
+impl Stream {
+    /// Appends a message. `placed` is called with its offset under the stream's lock, so that whoever keeps messages in
+    /// memory too sees them in their order: it must be short and must not call the stream.
+    pub fn append(
+        &self,
+        now: Timestamp,
+        publication: &Publication,
+        placed: impl FnOnce(Offset),
+    ) -> Result<(Offset, CommitPoint), AppendError> {
+        let bytes = HEADER_BYTES + 32 + publication.weight_bytes();
+        if bytes > limits::LOG_RECORD_BYTES_MAX {
+            return Err(AppendError::TooLarge { bytes });
+        }
+        let log = &self.inner.log;
+        let mut state = log.lock();
+        if let Some(poisoned) = log.marks.poisoned() {
+            return Err(poisoned.into());
+        }
+        if let Some(error) = log.room(&state.tail, bytes).refusal() {
+            log.ask_for_room(state);
+            return Err(error);
+        }
+        state.make_segment(now, bytes);
+        let durability = state.options.durability;
+        let State { tail, filling, .. } = &mut *state;
+        let offset = tail.next();
+        let mut point = CommitPoint::REACHED;
+        if let Some(begun) = tail.begin(now, KIND_MESSAGE) {
+            let (start, place) = (begun.start, begun.place);
+            encode_publication(begun.buffer, publication, now);
+            point = tail.finish(start, durability);
+            filling.add(offset, place, now.as_micros());
+        }
+        placed(Offset(offset));
+        log.unlock(state);
+        Ok((Offset(offset), point))
+    }
+
+    /// What is known of the stream.
+    pub fn state(&self) -> StreamState {
+        let state = self.inner.log.lock();
+        StreamState {
+            earliest: Offset(state.earliest()),
+            next: Offset(state.tail.next()),
+            messages: state.messages(),
+            bytes: state.bytes(),
+            trimmed: state.trimmed,
+            damaged: self.inner.damaged.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// Changes how the stream is kept, from now on.
+    pub fn set_options(&self, options: StreamOptions) {
+        self.inner.log.lock().options = options;
+    }
+
+    /// Lets the oldest segments go as far as the stream has more than it shall keep. Messages that are gone are the answer.
+    pub fn trim(&self, now: Timestamp) -> u64 {
+        let mut state = self.inner.log.lock();
+        let gone = state.trim(now);
+        self.inner.log.unlock(state);
+        gone
+    }
+
+    /// Whether this point is reached: one look at a number.
+    pub fn committed(&self, point: CommitPoint) -> bool {
+        self.inner.log.marks.reached(point)
+    }
+
+    /// Waits for a point. One who asks often is woken once.
+    pub fn poll_committed(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        self.inner.log.poll(point, waker)
+    }
+
+    /// Waits until a message at this offset, or behind it, can be read.
+    pub fn poll_readable(&self, from: Offset, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        let durability = self.readable();
+        self.inner.log.poll(CommitPoint { until: from.0.saturating_add(1), durability }, waker)
+    }
+
+    /// Why the stream takes no more, once a write or a sync has failed.
+    pub fn failure(&self) -> Option<Poisoned> {
+        self.inner.log.marks.poisoned()
+    }
+}

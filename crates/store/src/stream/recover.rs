@@ -1,0 +1,111 @@
+//! Finds a stream in its files. Only what is not sealed is read record by record. Nothing is written: what has to be
+//! repaired is handed to the committer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+
+use super::footer::Contents;
+use super::state::{KIND_MESSAGE, LOG_KIND, Sealed, State};
+use super::{Inner, Stream, StreamOptions};
+use crate::disk::Disk;
+use crate::log::{
+    Chunk, Committer, Log, LogFile, LogFiles, LogRecovery, OpenError, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Tail,
+    Trailer,
+};
+
+impl Stream {
+    /// Opens the stream in a folder, or begins one. It opens with whatever is there: what is damaged is left out and told.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: StreamOptions,
+        committer: &Committer,
+    ) -> Result<(Self, LogRecovery), OpenError> {
+        let failed = |error| OpenError::disk(folder, error);
+        disk.create_folder(folder).map_err(failed)?;
+        let mut recovery = LogRecovery::default();
+        let found = LogFiles::load(&*disk, folder, LOG_KIND, &mut recovery)?;
+        let mut segments = BTreeMap::new();
+        let mut chunks = Vec::new();
+        let mut next = 0;
+        for (index, file) in found.files.iter().enumerate() {
+            let after = found.files.get(index + 1).map(|next| next.segment.base);
+            // First of all: a segment that has its footer is expected to have its header.
+            if file.header_is_damaged {
+                let (segment, bytes) = (Arc::clone(&file.segment), file.segment.header().to_vec());
+                chunks.push(Chunk { segment, at: 0, bytes, creates: false, cuts: false, seals: true });
+            }
+            let sealed = match sealed(file, &mut recovery) {
+                Some(sealed) => sealed,
+                None => {
+                    let (sealed, chunk, cut) = open(file, after, &mut recovery).map_err(failed)?;
+                    // As many offsets may have been given to messages that were cut.
+                    next = sealed.next.max(file.segment.base) + cut;
+                    chunks.push(chunk);
+                    sealed
+                }
+            };
+            // The next segment must not bear the name of one that is there, even of an empty one.
+            next = next.max(sealed.next).max(file.segment.base + 1);
+            segments.insert(file.segment.base, sealed);
+        }
+        let mut tail = Tail::new(LOG_KIND, next);
+        chunks.into_iter().for_each(|chunk| tail.put_chunk(chunk));
+        found.leftovers.into_iter().for_each(|segment| tail.remove(segment));
+        let state = State { options, tail, segments, filling: Contents::default(), trimmed: 0 };
+        let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
+        log.unlock(log.lock());
+        let inner = Inner { log, resume: Mutex::new(VecDeque::new()), damaged: AtomicU64::new(0) };
+        Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+}
+
+/// A segment that has its footer.
+fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> Option<Sealed> {
+    let (footer, trailer) = file.sealed.as_ref()?;
+    let contents = Contents::decode(footer)?;
+    file.pass_over(recovery);
+    Some(Sealed {
+        segment: Arc::clone(&file.segment),
+        bytes: file.length,
+        footer_at: trailer.footer_at,
+        next: trailer.next,
+        messages: contents.messages,
+        newest_us: contents.newest_us,
+        contents: None,
+    })
+}
+
+/// A segment without a footer, the footer that it gets, and how many offsets may have been given to what is cut.
+fn open(file: &LogFile, after: Option<u64>, recovery: &mut LogRecovery) -> std::io::Result<(Sealed, Chunk, u64)> {
+    let mut contents = Contents::default();
+    let read = file.read_open(after, recovery, |found| {
+        if found.header.kind == KIND_MESSAGE {
+            let place = u32::try_from(found.at).unwrap_or(u32::MAX);
+            contents.add(found.header.seq, place, found.header.timestamp_us);
+        }
+    })?;
+    let footer_at = read.scanned.end.max(SEGMENT_HEADER_BYTES) as u64;
+    let (records, checksum) = (read.scanned.records, read.scanned.checksum);
+    let next = after.unwrap_or(read.scanned.next);
+    let mut bytes = Vec::new();
+    Trailer { footer_at, records, next, checksum }.encode(&contents.encode(), &mut bytes);
+    file.segment.cut_to(footer_at);
+    let sealed = Sealed {
+        segment: Arc::clone(&file.segment),
+        bytes: footer_at + bytes.len() as u64,
+        footer_at,
+        next,
+        messages: contents.messages,
+        newest_us: contents.newest_us,
+        contents: Some(contents),
+    };
+    let segment = Arc::clone(&file.segment);
+    let cut = if read.rest > 0 { read.rest / RECORD_BYTES_LEAST + 1 } else { 0 };
+    let cut = if after.is_some() { 0 } else { cut };
+    Ok((sealed, Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true }, cut))
+}
