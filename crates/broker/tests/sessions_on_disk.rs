@@ -407,6 +407,21 @@ fn a_full_disk_refuses_messages_for_everyone_and_takes_them_when_there_is_room()
 }
 
 #[test]
+fn what_waits_on_disk_for_a_member_whose_session_ends_goes_to_the_others() {
+    let world = World::new();
+    let one = world.subscribed("one", "$share/g/a");
+    world.sessions.leave(now(), one, Ending::Lost);
+    for number in 0..10 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+    }
+    let mut two = world.subscribed("two", "$share/g/a");
+    assert_eq!(sent(&mut two, 100), Vec::<String>::new());
+    drop(world.connect("one", true));
+    let expected: Vec<String> = (0..10).map(|number| format!("{number}@{}", number + 1)).collect();
+    assert_eq!(sent(&mut two, 100), expected);
+}
+
+#[test]
 fn members_of_a_shared_subscription_pass_on_what_waits_for_one_that_left() {
     let world = World::new();
     let one = world.subscribed("one", "$share/g/a");

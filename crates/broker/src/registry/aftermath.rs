@@ -31,7 +31,10 @@ impl Aftermath {
             sessions.router.apply(filters.map(|filter| Change::Unsubscribe { subscriber, filter }));
             let mut left = state.abandon();
             left.extend(mailbox.close(Arc::default()));
+            // What is on disk is passed on from there.
+            left.retain(|delivery| !delivery.is_placed());
             sessions.router.pass_on(left, Some(subscriber), &sessions.tally);
+            sessions.pass_on_from_disk(&mailbox, &state);
             sessions.remove_from_disk(&mailbox);
         }
         for (mailbox, shared) in self.alone {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{ClientId, DestinationId, Now};
-use store::spool::{DestinationOptions, DestinationState, Spool};
+use message::{ClientId, DestinationId, Now, QoS, TopicName, limits};
+use store::spool::{DestinationOptions, DestinationState, Ordinal, Spool};
 
 use super::journal::{RestoredSession, SessionChange, SessionJournal};
 use super::slot::{Parked, Slot};
@@ -12,7 +12,10 @@ use super::{Connect, Sessions};
 use crate::mailbox::{Mailbox, MailboxOptions};
 use crate::promise::{Broken, Promises};
 use crate::router::Change;
-use crate::session::{OnDisk, SessionExpiry, SessionState};
+use crate::session::{OnDisk, SessionExpiry, SessionState, delivery_of};
+
+/// Messages that are read at once for other members.
+const READ_MESSAGES: usize = 256;
 
 /// What sessions that outlive the process need.
 #[derive(Debug, Clone)]
@@ -71,6 +74,36 @@ impl Sessions {
             promises.add(store.journal.record(change));
         }
         promises
+    }
+
+    /// Gives what came by shared subscriptions and waits on disk for a session that is over to their other members
+    /// (MQTT 5.0 section 4.8.2). A message of QoS 2 that may have been sent is nobody else's any more.
+    pub(super) fn pass_on_from_disk(&self, mailbox: &Mailbox, state: &SessionState) {
+        let (Some(store), Some(destination)) = (&self.store, mailbox.destination()) else { return };
+        if !state.has_shares() {
+            return;
+        }
+        let matching = |topic: &TopicName, shared: bool| {
+            let mut filters = state.subscriptions.keys().filter(|filter| filter.share_group().is_some() == shared);
+            filters.find(|filter| filter.matches(topic))
+        };
+        let (mut from, mut found) = (Ordinal::default(), Vec::new());
+        loop {
+            let read = store.spool.read(destination, from, READ_MESSAGES, limits::SESSION_READ_BYTES_MAX, &mut found);
+            let mut left = Vec::new();
+            for spooled in found.drain(..) {
+                let topic = &spooled.publication.topic;
+                // One that a subscription of its own matches too cannot be told apart from that one's copy.
+                let filter = matching(topic, true).filter(|_| matching(topic, false).is_none()).cloned();
+                let is_free = spooled.qos == QoS::AtLeastOnce || !spooled.was_sent;
+                left.extend(filter.filter(|_| is_free).map(|filter| delivery_of(spooled, Some(filter))));
+            }
+            self.router.pass_on(left, Some(mailbox.id()), &self.tally);
+            match read {
+                Ok(read) if read.more && read.from > from => from = read.from,
+                _ => return,
+            }
+        }
     }
 
     /// Forgets what lies on disk for a session that is over.

@@ -107,6 +107,7 @@ impl<'a> FanOut<'a> {
         let outcome = placing.place(spool, &self.publication, origin.exactly_once, tally, wakes);
         self.routed.matched += outcome.matched;
         self.routed.dropped += outcome.dropped;
+        self.orphans.extend(outcome.orphans);
         self.routed.promises.merge(outcome.promises);
     }
 

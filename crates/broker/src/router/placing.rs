@@ -45,6 +45,8 @@ pub(super) struct Outcome {
     pub(super) matched: u32,
     pub(super) dropped: u32,
     pub(super) promises: Promises,
+    /// Chosen for a member of a shared subscription whose session has just ended: another member has to take them.
+    pub(super) orphans: Vec<Delivery>,
 }
 
 impl Placing {
@@ -82,7 +84,11 @@ impl Placing {
                     Placed::DroppedNewest => outcome.dropped += 1,
                     Placed::Refused => refused_here += 1,
                     // Its session has just ended: the message matched one less.
-                    Placed::Unknown => unknown += 1,
+                    Placed::Unknown => {
+                        unknown += 1;
+                        let delivery = deliveries.get_mut(index).and_then(|(_, delivery)| delivery.take());
+                        outcome.orphans.extend(delivery.filter(|delivery| delivery.share.is_some()));
+                    }
                 }
             });
         wakes.restore(held);

@@ -26,7 +26,7 @@ use crate::router::{Change, Router};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
 pub use inbound::InboundSlots;
 use left_over::LeftOver;
-pub(crate) use on_disk::OnDisk;
+pub(crate) use on_disk::{OnDisk, delivery_of};
 pub use outgoing::{Outgoing, Slot};
 pub use will::{Ending, SessionExpiry, Will};
 pub use window::UnknownSlot;

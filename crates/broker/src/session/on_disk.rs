@@ -6,13 +6,14 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::task::Waker;
 
-use message::{DestinationId, QoS, limits};
+use message::{DestinationId, QoS, TopicFilter, limits};
 use store::spool::{Ordinal, ReadError, Spool, Spooled};
 
 use super::window::Window;
 use crate::delivery::{Delivery, Place};
 use crate::mailbox::Mailbox;
 use crate::promise::Promises;
+use crate::share::Share;
 use crate::subscription::SubscriptionIds;
 
 /// A session's place on disk.
@@ -93,7 +94,8 @@ impl OnDisk {
                     return false;
                 }
             };
-            staged.extend(self.read.drain(..).filter(|one| !window.holds(one.ordinal)).map(delivery_of));
+            staged
+                .extend(self.read.drain(..).filter(|one| !window.holds(one.ordinal)).map(|one| delivery_of(one, None)));
             let more = mailbox.read_up_to(read_on.from);
             if !more || !staged.is_empty() {
                 return more;
@@ -117,7 +119,8 @@ impl OnDisk {
     }
 }
 
-fn delivery_of(spooled: Spooled) -> Delivery {
+/// A message as it was found on disk. By which shared subscription it came, if by one, is not written there.
+pub(crate) fn delivery_of(spooled: Spooled, shared: Option<TopicFilter>) -> Delivery {
     let Spooled { ordinal, point, publication, qos, retain, identifiers, was_sent } = spooled;
     let ids: Vec<NonZeroU32> = identifiers.into_iter().filter_map(NonZeroU32::new).collect();
     Delivery {
@@ -126,7 +129,7 @@ fn delivery_of(spooled: Spooled) -> Delivery {
         qos,
         retain,
         identifiers: SubscriptionIds::from(ids),
-        share: None,
+        share: shared.map(|filter| Arc::new(Share::new(filter))),
         place: Some(Place { ordinal, point, was_sent }),
         receipt: None,
     }

@@ -125,6 +125,8 @@ impl Client {
             }
         }
         self.write_deliveries(now);
+        // What could not be read for them ends the connection now: nothing would wake it again.
+        self.settle_session(now);
         self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
     }
 
