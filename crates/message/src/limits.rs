@@ -337,6 +337,8 @@ pub const LOG_READ_GAP_BYTES_MAX: u64 = 4 * 1024;
 pub const STREAM_INDEX_BYTES: u64 = 64 * 1024;
 /// Places in a stream that are remembered for those who read on from there.
 pub const STREAM_READERS_REMEMBERED: usize = 64;
+/// Messages of one destination that are looked at together for their age.
+pub const SPOOL_AGED_MESSAGES: usize = 256;
 /// What a message counts for in the limit of its destination beside its topic and payload: about what its record has.
 pub const SPOOL_MESSAGE_OVERHEAD_BYTES: usize = 48;
 

@@ -156,7 +156,9 @@ impl Tail {
 
     /// Begins a record. The caller appends its body to the buffer and then calls [`Self::finish`] or [`Self::abandon`].
     pub(crate) fn begin(&mut self, now: Timestamp, kind: u8) -> Option<Begun<'_>> {
-        if let Some(synced) = self.mark.take() {
+        // The first record of a segment is its owner's.
+        let has_records = self.active.as_ref().is_some_and(|active| active.records > 0);
+        if has_records && let Some(synced) = self.mark.take() {
             self.put_mark(now, synced);
         }
         let next = self.next;

@@ -118,6 +118,11 @@ impl Destination {
         ordinal
     }
 
+    /// When the oldest message that may wait was appended.
+    pub(super) fn oldest_us(&self) -> i64 {
+        self.extents.front().map_or(self.filling.oldest_us, |extent| extent.oldest_us)
+    }
+
     /// Whether the message at this ordinal waits.
     pub(super) fn waits(&self, ordinal: u64) -> bool {
         ordinal >= self.low && ordinal < self.next && !self.acknowledged.contains(ordinal)

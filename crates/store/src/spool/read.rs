@@ -4,13 +4,13 @@
 use std::io;
 use std::sync::Arc;
 
-use message::{Bytes, DestinationId, limits};
+use message::{Bytes, DestinationId, Timestamp, limits};
 
 use super::Spool;
 use super::destination::Keys;
 use super::options::DropReason;
 use super::placement::{Ordinal, ReadOn, Spooled};
-use super::record::{KIND_MESSAGE, message_head, placement};
+use super::record::{KIND_MESSAGE, message_head, placement_of};
 use super::state::State;
 use crate::disk::DiskFile;
 use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, ReadError, Segment, Window, decode_publication};
@@ -163,6 +163,32 @@ impl Spool {
         Ok(next)
     }
 
+    /// Drops messages that are older than their destination keeps them, by when they were published. How many is the answer.
+    pub fn drop_aged(&self, now: Timestamp) -> Result<u64, ReadError> {
+        let mut dropped = 0;
+        let with_aged = self.log.lock().with_aged(now);
+        for (id, oldest_kept) in with_aged {
+            loop {
+                let mut oldest = Vec::new();
+                self.read(id, Ordinal(0), limits::SPOOL_AGED_MESSAGES, limits::LOG_READ_BYTES_MAX, &mut oldest)?;
+                let aged = oldest.iter().take_while(|spooled| spooled.publication.published_at < oldest_kept);
+                let mut aged: Vec<u64> = aged.map(|spooled| spooled.ordinal.0).collect();
+                let all = aged.len() == oldest.len();
+                if aged.is_empty() {
+                    break;
+                }
+                let mut state = self.log.lock();
+                state.settle(id, Some(DropReason::Age), &mut aged);
+                self.log.unlock(state);
+                dropped += aged.len() as u64;
+                if !all {
+                    break;
+                }
+            }
+        }
+        Ok(dropped)
+    }
+
     /// The last message of each topic that waits in a destination that keeps only that.
     pub(super) fn keys_of(
         &self,
@@ -194,6 +220,17 @@ fn size(spooled: &Spooled) -> usize {
 }
 
 impl State {
+    /// Destinations that may hold messages which are too old, with the time from which on they keep them.
+    fn with_aged(&self, now: Timestamp) -> Vec<(DestinationId, Timestamp)> {
+        let aged = self.destinations.iter().filter_map(|(id, destination)| {
+            let age_us = i64::try_from(destination.options.limits.age_max?.as_micros()).unwrap_or(i64::MAX);
+            let oldest_kept = Timestamp::from_micros(now.as_micros().saturating_sub(age_us));
+            let is_aged = destination.waiting_messages > 0 && destination.oldest_us() < oldest_kept.as_micros();
+            is_aged.then_some((*id, oldest_kept))
+        });
+        aged.collect()
+    }
+
     fn plan(&self, query: &Query, from: u64) -> Plan {
         let Some(destination) = self.destinations.get(&query.id) else { return Plan::End { from } };
         let mut from = from.max(destination.low);
@@ -322,19 +359,13 @@ fn take_records(
 fn spooled(query: &Query, record: &Bytes, ordinal: u64) -> Option<Spooled> {
     let header = Header::decode(record).filter(|header| header.kind == KIND_MESSAGE)?;
     let mut decoder = Decoder::new(record, HEADER_BYTES);
-    let (_, count) = message_head(&mut decoder)?;
-    let mut own = None;
-    for _ in 0..count {
-        let placed = placement(&mut decoder)?;
-        if placed.placement.destination == query.id && placed.ordinal == ordinal {
-            own = Some(placed.placement);
-        }
-    }
-    let own = own?;
+    let head = message_head(&mut decoder)?;
+    let start = decoder.at();
+    let own = placement_of(&mut decoder, head.placements, query.id, ordinal)?;
     Some(Spooled {
         ordinal: Ordinal(ordinal),
         point: CommitPoint { until: header.seq + 1, durability: query.durability },
-        publication: decode_publication(record, decoder.at(), header.timestamp_us)?,
+        publication: decode_publication(record, start + head.placements_bytes, header.timestamp_us)?,
         qos: own.qos,
         retain: own.retain,
         identifiers: own.identifiers,

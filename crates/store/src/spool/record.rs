@@ -2,7 +2,7 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 message | origin: `0`, or `1`, destination and packet id u16; count u32 of placements; each: destination, ordinal, flags u8 (bits 0–1 QoS, 2 retain, 3 identifiers: their count and each); the publication |
+//! | 1 message | origin: `0`, or `1`, destination and packet id u16; count u32 of placements and their bytes u32; each: destination, ordinal, flags u8 (bits 0–1 QoS, 2 retain, 3 identifiers: their count and each); the publication |
 //! | 2 settled | destination; reason u8: 0 acknowledged, else 1 + the number of the drop reason; `sent`; runs |
 //! | 3 received | destination; ordinal |
 //! | 4 released | destination; packet id u16 |
@@ -45,14 +45,17 @@ pub(super) fn put_message_head(buffer: &mut Vec<u8>, origin: Option<Origin>) -> 
         }
     }
     let at = buffer.len();
-    buffer.extend_from_slice(&[0; 4]);
+    buffer.extend_from_slice(&[0; 8]);
     at
 }
 
-/// Says how many placements there are, at the place that [`put_message_head`] gave.
+/// Says how many placements there are, which go to the end of the buffer, at the place that [`put_message_head`] gave.
 pub(super) fn set_placements(buffer: &mut [u8], at: usize, count: u32) {
-    if let Some(bytes) = buffer.get_mut(at..at + 4) {
-        bytes.copy_from_slice(&count.to_le_bytes());
+    let length = u32::try_from(buffer.len().saturating_sub(at + 8)).unwrap_or(u32::MAX);
+    if let Some(bytes) = buffer.get_mut(at..at + 8) {
+        let (first, second) = bytes.split_at_mut(4);
+        first.copy_from_slice(&count.to_le_bytes());
+        second.copy_from_slice(&length.to_le_bytes());
     }
 }
 
@@ -85,19 +88,56 @@ pub(super) struct PlacedAt {
     pub(super) ordinal: u64,
 }
 
-/// The head of a message: where it came from and how many placements follow.
-pub(super) fn message_head(decoder: &mut Decoder<'_>) -> Option<(Option<Origin>, u32)> {
+/// The head of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MessageHead {
+    pub(super) origin: Option<Origin>,
+    /// How many placements follow.
+    pub(super) placements: u32,
+    /// How many bytes they have: the publication comes then.
+    pub(super) placements_bytes: usize,
+}
+
+/// Reads the head of a message; its placements follow.
+pub(super) fn message_head(decoder: &mut Decoder<'_>) -> Option<MessageHead> {
     let origin = match decoder.byte()? {
         0 => None,
         _ => Some((DestinationId::new(decoder.varint()?), decoder.number_u16()?)),
     };
-    Some((origin, decoder.number_u32()?))
+    let placements = decoder.number_u32()?;
+    let placements_bytes = usize::try_from(decoder.number_u32()?).ok()?;
+    Some(MessageHead { origin, placements, placements_bytes })
+}
+
+/// The placement of one message in one destination, among this many. The others are passed over: there may be thousands.
+pub(super) fn placement_of(
+    decoder: &mut Decoder<'_>,
+    count: u32,
+    destination: DestinationId,
+    ordinal: u64,
+) -> Option<Placement> {
+    for _ in 0..count {
+        let (other, other_ordinal, flags) = (decoder.varint()?, decoder.varint()?, decoder.byte()?);
+        if other == destination.get() && other_ordinal == ordinal {
+            return rest_of_placement(decoder, destination, flags);
+        }
+        if flags & IDENTIFIERS != 0 {
+            for _ in 0..decoder.count()? {
+                decoder.varint()?;
+            }
+        }
+    }
+    None
 }
 
 pub(super) fn placement(decoder: &mut Decoder<'_>) -> Option<PlacedAt> {
     let destination = DestinationId::new(decoder.varint()?);
     let ordinal = decoder.varint()?;
     let flags = decoder.byte()?;
+    Some(PlacedAt { placement: rest_of_placement(decoder, destination, flags)?, ordinal })
+}
+
+fn rest_of_placement(decoder: &mut Decoder<'_>, destination: DestinationId, flags: u8) -> Option<Placement> {
     let mut identifiers = Vec::new();
     if flags & IDENTIFIERS != 0 {
         for _ in 0..decoder.count()? {
@@ -105,7 +145,7 @@ pub(super) fn placement(decoder: &mut Decoder<'_>) -> Option<PlacedAt> {
         }
     }
     let qos = QoS::try_from(flags & 3).ok()?;
-    Some(PlacedAt { placement: Placement { destination, qos, retain: flags & RETAIN != 0, identifiers }, ordinal })
+    Some(Placement { destination, qos, retain: flags & RETAIN != 0, identifiers })
 }
 
 /// Messages that left their destination.

@@ -69,8 +69,8 @@ impl Index {
 
     fn message(&mut self, found: Found<'_>) -> Option<()> {
         let mut body = found.body();
-        let (_, count) = message_head(&mut body)?;
-        for _ in 0..count {
+        let head = message_head(&mut body)?;
+        for _ in 0..head.placements {
             let placed = placement(&mut body)?;
             self.add(placed.placement.destination, placed.ordinal, found);
         }
@@ -124,13 +124,13 @@ impl Replay {
         let mut body = found.body();
         match found.header.kind {
             KIND_MESSAGE => {
-                let (origin, count) = message_head(&mut body)?;
-                for _ in 0..count {
+                let head = message_head(&mut body)?;
+                for _ in 0..head.placements {
                     let placed = placement(&mut body)?;
                     let destination = self.destinations.entry(placed.placement.destination).or_default();
                     destination.next = destination.next.max(placed.ordinal + 1);
                 }
-                if let Some(origin) = origin {
+                if let Some(origin) = head.origin {
                     self.inbound(origin);
                 }
             }

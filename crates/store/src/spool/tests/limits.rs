@@ -168,3 +168,32 @@ fn short_writes_are_gone_on_with() {
     bench = bench.kill();
     assert_eq!(bench.payloads(1), expected);
 }
+
+#[test]
+fn messages_that_are_too_old_are_dropped_and_counted() {
+    let age_max = Some(std::time::Duration::from_secs(60));
+    let aged = DestinationOptions {
+        limits: DestinationLimits { age_max, ..DestinationLimits::NONE },
+        ..DestinationOptions::default()
+    };
+    let mut bench = Bench::new();
+    bench.add(1, aged);
+    for second in 0..700 {
+        let now = Timestamp::from_millis(second * 1000);
+        let publication = Publication { published_at: now, ..publication(&second.to_string()) };
+        let to = [placement(1)];
+        bench.spool.append(now, &publication, None, &to, |_, _, _| {}).unwrap();
+        if second == 300 {
+            bench.commit();
+        }
+    }
+    assert_eq!(bench.spool.drop_aged(Timestamp::from_millis(10_000)), Ok(0));
+    assert_eq!(bench.spool.drop_aged(Timestamp::from_millis(660_000)), Ok(600));
+    assert_eq!(bench.spool.drop_aged(Timestamp::from_millis(660_000)), Ok(0));
+    bench.commit();
+    for _ in 0..2 {
+        assert_eq!(bench.payloads(1), (600..700).map(|second| second.to_string()).collect::<Vec<_>>());
+        assert_eq!(dropped(&bench, 1, DropReason::Age), 600);
+        bench = bench.kill();
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of the spool on a simulated disk, whose committer is stepped.
 
 mod damage;
+mod frozen;
 mod limits;
 mod messages;
 mod model;
