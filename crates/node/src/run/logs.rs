@@ -3,10 +3,16 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::disk::RealDisk;
 use store::log::Committer;
 use store::spool::{OpenError, Recovery, Spool, SpoolOptions};
+
+use crate::clock;
+
+/// Ages are set in seconds.
+const DROP_AGED_EVERY: Duration = Duration::from_secs(1);
 
 /// What lies on disk beside the tables.
 #[derive(Debug)]
@@ -37,6 +43,24 @@ impl Logs {
     /// Writes what waits, and ends the thread.
     pub(super) fn close(self) {
         drop(self.committer);
+    }
+}
+
+/// Drops what is older than its queue keeps it, until it is cancelled.
+pub(super) async fn keep_young(spool: Spool) {
+    let mut ticks = tokio::time::interval(DROP_AGED_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let spool = spool.clone();
+        // It reads files: not on a thread that others wait for.
+        let dropped = tokio::task::spawn_blocking(move || spool.drop_aged(clock::now().wall)).await;
+        match dropped {
+            Ok(Ok(0)) => {}
+            Ok(Ok(messages)) => tracing::debug!(messages, "messages were older than their queue keeps them"),
+            Ok(Err(error)) => tracing::warn!(%error, "messages that are too old stay on disk"),
+            Err(error) => tracing::error!(%error, "dropping messages that are too old broke down"),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::ground::Ground;
-use super::logs::LogsError;
+use super::logs::{Logs, LogsError, keep_young};
 use super::notify::{Notice, notify};
 use super::{Addresses, RunningNode, reachable};
 use crate::api::{self, Access, ApiState};
@@ -102,7 +102,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));
-    let mut background = begin_background(&config, &mqtt, &stores);
+    let mut background = begin_background(&config, &mqtt, &stores, &logs);
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
@@ -156,8 +156,9 @@ fn host_parts(
 }
 
 /// What goes on by itself from the start on.
-fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>) -> JoinSet<()> {
+fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>, logs: &Logs) -> JoinSet<()> {
     let mut background = JoinSet::new();
+    background.spawn(keep_young(logs.spool.clone()));
     background.spawn(mqtt::run_timers(Arc::clone(mqtt)));
     background.spawn(Arc::clone(stores).keep_swept());
     if let Some(interval) = config.sys_interval() {

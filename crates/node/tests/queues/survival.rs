@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Node, NodeOptions};
+use crate::harness::{Node, NodeOptions, eventually};
 use crate::{Queue, mosquitto};
 
 #[test]
@@ -52,4 +52,19 @@ fn a_message_that_kills_its_consumers_does_not_get_more_deliveries_by_a_restart(
     assert_eq!(deliveries, [1, 2, 3, 4]);
     assert_eq!(Queue::of(&node, "orders").payloads(1), Vec::<String>::new());
     assert_eq!(Queue::of(&node, "orders-dead").payloads(1), ["poison"]);
+}
+
+#[test]
+fn what_is_older_than_its_queue_keeps_it_is_dropped_and_counted() {
+    let node = Node::start();
+    let young = Queue::made(&node, "young", &json!({ "age_max_s": 1 }));
+    let old = Queue::made(&node, "old", &json!({}));
+    for number in 0..5 {
+        assert_eq!(old.put("", &number.to_string()).status, 204);
+        assert_eq!(young.put("", &number.to_string()).status, 204);
+    }
+    let shown = eventually(|| young.show(), |shown| shown["messages"] == 0);
+    assert_eq!(shown["dropped"]["age"], 5, "{shown}");
+    assert_eq!(young.payloads(10), Vec::<String>::new());
+    assert_eq!(old.show()["messages"], 5, "{}", old.show());
 }
