@@ -339,6 +339,10 @@ pub const STREAM_INDEX_BYTES: u64 = 64 * 1024;
 pub const STREAM_READERS_REMEMBERED: usize = 64;
 /// Messages of one destination that are looked at together for their age.
 pub const SPOOL_AGED_MESSAGES: usize = 256;
+/// Destinations of one message from which on its record is kept in memory while they read it: fewer are gone through.
+pub const SPOOL_WIDE_PLACEMENTS_LEAST: u32 = 64;
+/// Memory of such records together: some twenty messages that went to ten thousand sessions each.
+pub const SPOOL_WIDE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What a message counts for in the limit of its destination beside its topic and payload: about what its record has.
 pub const SPOOL_MESSAGE_OVERHEAD_BYTES: usize = 48;
 

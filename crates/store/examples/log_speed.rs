@@ -1,10 +1,13 @@
-//! What the log of sessions and queues costs: `cargo run --release -p store --example log_speed [FOLDER]`.
+//! What the logs of sessions and queues and of streams cost: `cargo run --release -p store --example log_speed [FOLDER [PART]]`.
 //! The CPU time is that of the thread that appends; the files are removed at the end.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a measurement by hand")]
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
@@ -12,18 +15,30 @@ use rustix::time::{ClockId, clock_gettime};
 use store::disk::{Disk, RealDisk};
 use store::log::{AppendError, CommitPoint, Committer};
 use store::spool::{DestinationOptions, Ordinal, Placement, Spool, SpoolOptions};
+use store::stream::{Stream, StreamOptions};
 
 /// Appends between two looks at the committer.
 const ROUND: u64 = 10_000;
 
+/// One part: it may write into a folder of its own.
+type Measure = fn(&Path);
+
 fn main() {
     let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("log-speed-{}", std::process::id()));
-    append_stepped(&folder.join("one"), 1);
-    append_stepped(&folder.join("fifty"), 50);
-    append_beside_the_committer(&folder.join("group"));
-    ten_thousand_sessions(&folder.join("sessions"));
-    a_gigabyte(&folder.join("gigabyte"));
+    let part = std::env::args().nth(2).unwrap_or_default();
+    let parts: [(&str, Measure); 7] = [
+        ("one", |folder| append_stepped(folder, 1)),
+        ("fifty", |folder| append_stepped(folder, 50)),
+        ("group", append_beside_the_committer),
+        ("window", window),
+        ("stream", window_of_a_stream),
+        ("sessions", ten_thousand_sessions),
+        ("gigabyte", a_gigabyte),
+    ];
+    for (name, run) in parts.into_iter().filter(|(name, _)| name.contains(&part)) {
+        run(&folder.join(name));
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -58,7 +73,11 @@ fn append(spool: &Spool, publication: &Publication, to: &[Placement]) -> CommitP
 }
 
 fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    clock(ClockId::ThreadCPUTime)
+}
+
+fn clock(of: ClockId) -> Duration {
+    let time = clock_gettime(of);
     Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
 }
 
@@ -104,6 +123,66 @@ fn append_beside_the_committer(folder: &Path) {
     let seconds = started.elapsed().as_secs_f64();
     let each = spent.as_nanos() as f64 / f64::from(count);
     println!("with group commit: {:9.0} messages/s synced, {each:4.0} ns CPU an append", f64::from(count) / seconds);
+}
+
+/// A publisher with at most 1,000 messages that are not safe yet, as an MQTT client has them: how long each took.
+fn window(folder: &Path) {
+    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let spool = open(folder, &committer);
+    let (to, publication) = (add(&spool, 1), message(64));
+    keep_window(
+        "spool, 1,000 under way",
+        || append(&spool, &publication, &to),
+        |point, waker| spool.poll_committed(point, waker).is_ready(),
+    );
+}
+
+/// The same into a stream.
+fn window_of_a_stream(folder: &Path) {
+    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let (stream, _) = Stream::open(Arc::new(RealDisk), folder, StreamOptions::default(), &committer).unwrap();
+    let publication = message(64);
+    keep_window(
+        "stream, 1,000 under way",
+        || stream.append(publication.published_at, &publication, |_| {}).unwrap().1,
+        |point, waker| stream.poll_committed(point, waker).is_ready(),
+    );
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn keep_window(name: &str, mut append: impl FnMut() -> CommitPoint, is_safe: impl Fn(CommitPoint, &Waker) -> bool) {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let (mut under_way, mut took_us) = (VecDeque::new(), Vec::new());
+    let (started, before) = (Instant::now(), clock(ClockId::ProcessCPUTime));
+    while started.elapsed() < Duration::from_secs(4) {
+        while under_way.len() < 1_000 {
+            under_way.push_back((append(), Instant::now()));
+        }
+        while under_way.front().is_some_and(|(point, _)| !is_safe(*point, &waker)) {
+            std::thread::park();
+        }
+        while let Some((_, since)) = under_way.pop_front_if(|(point, _)| is_safe(*point, Waker::noop())) {
+            took_us.push(since.elapsed().as_micros() as f64);
+        }
+    }
+    let (seconds, spent) = (started.elapsed().as_secs_f64(), clock(ClockId::ProcessCPUTime) - before);
+    took_us.sort_by(f64::total_cmp);
+    let at = |share: f64| took_us[(share * (took_us.len() - 1) as f64) as usize] / 1000.0;
+    println!(
+        "{name}: {:.0} messages/s synced, {:.0} ns CPU each, safe after {:.2} ms (p50), {:.2} (p90), {:.2} (p99)",
+        took_us.len() as f64 / seconds,
+        spent.as_nanos() as f64 / took_us.len() as f64,
+        at(0.5),
+        at(0.9),
+        at(0.99)
+    );
 }
 
 /// Sessions with ten messages each, by messages that go to all of them.

@@ -17,6 +17,7 @@ mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 pub use options::{DestinationOptions, DropReason, SpoolOptions};
 pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
@@ -30,6 +31,7 @@ use std::task::{Poll, Waker};
 use message::DestinationId;
 
 use self::state::State;
+use self::wide::WideRecords;
 use crate::log::{CommitPoint, Log, Poisoned};
 
 /// The spool, opened. Clones share it. What was appended is written by the committer that it was opened with, even if all
@@ -37,6 +39,8 @@ use crate::log::{CommitPoint, Log, Poisoned};
 #[derive(Debug, Clone)]
 pub struct Spool {
     log: Arc<Log<State>>,
+    /// Records that many destinations read one after the other.
+    wide: Arc<WideRecords>,
 }
 
 /// What is known of one destination.

@@ -4,14 +4,15 @@
 use std::io;
 use std::sync::Arc;
 
-use message::{Bytes, DestinationId, Timestamp, limits};
+use message::{Bytes, DestinationId, Publication, Timestamp, limits};
 
 use super::Spool;
 use super::destination::Keys;
 use super::options::DropReason;
-use super::placement::{Ordinal, ReadOn, Spooled};
+use super::placement::{Ordinal, Placement, ReadOn, Spooled};
 use super::record::{KIND_MESSAGE, message_head, placement_of};
 use super::state::State;
+use super::wide::Wide;
 use crate::disk::DiskFile;
 use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, ReadError, Segment, Window, decode_publication};
 use crate::{Durability, FullPolicy};
@@ -143,6 +144,7 @@ impl Spool {
         };
         let end = plan.segment.on_disk();
         let mut window = Window::new(&*file, end, plan.segment.seed);
+        let known = self.wide.of_segment(&plan.segment);
         let mut bytes = 0;
         let mut next = plan.wanted.first().copied().unwrap_or_default();
         for (index, (ordinal, place)) in plan.wanted.iter().zip(&places).enumerate() {
@@ -150,9 +152,19 @@ impl Spool {
                 return Ok(next);
             }
             next = ordinal + 1;
-            let rest = places.get(index..).unwrap_or_default();
-            let record = window.record(u64::from(*place), || span(rest, plan.typical_bytes))?;
-            match record.and_then(|record| spooled(query, &record, *ordinal)) {
+            let wide = known.iter().find(|wide| wide.place == *place).cloned();
+            let read = match wide {
+                Some(wide) => self.own_of_wide(query, &wide, *ordinal),
+                None => {
+                    let rest = places.get(index..).unwrap_or_default();
+                    let record = window.record(u64::from(*place), || span(rest, plan.typical_bytes))?;
+                    match record.as_ref().and_then(|record| Wide::new(&plan.segment, *place, record)) {
+                        Some(wide) => self.own_of_wide(query, &self.wide.keep(wide), *ordinal),
+                        None => record.and_then(|record| spooled(query, &record, *ordinal)),
+                    }
+                }
+            };
+            match read {
                 Some(spooled) => {
                     bytes += size(&spooled);
                     out.push(spooled);
@@ -161,6 +173,13 @@ impl Spool {
             }
         }
         Ok(next)
+    }
+
+    /// The message of a record that many destinations have.
+    fn own_of_wide(&self, query: &Query, wide: &Arc<Wide>, ordinal: u64) -> Option<Spooled> {
+        let own = wide.placement(query.id, ordinal)?;
+        self.wide.note_read(wide);
+        Some(query.spooled(ordinal, wide.seq, own, wide.publication.clone()))
     }
 
     /// Drops messages that are older than their destination keeps them, by when they were published. How many is the answer.
@@ -362,13 +381,20 @@ fn spooled(query: &Query, record: &Bytes, ordinal: u64) -> Option<Spooled> {
     let head = message_head(&mut decoder)?;
     let start = decoder.at();
     let own = placement_of(&mut decoder, head.placements, query.id, ordinal)?;
-    Some(Spooled {
-        ordinal: Ordinal(ordinal),
-        point: CommitPoint { until: header.seq + 1, durability: query.durability },
-        publication: decode_publication(record, start + head.placements_bytes, header.timestamp_us)?,
-        qos: own.qos,
-        retain: own.retain,
-        identifiers: own.identifiers,
-        was_sent: ordinal < query.sent,
-    })
+    let publication = decode_publication(record, start + head.placements_bytes, header.timestamp_us)?;
+    Some(query.spooled(ordinal, header.seq, own, publication))
+}
+
+impl Query {
+    fn spooled(&self, ordinal: u64, seq: u64, own: Placement, publication: Publication) -> Spooled {
+        Spooled {
+            ordinal: Ordinal(ordinal),
+            point: CommitPoint { until: seq + 1, durability: self.durability },
+            publication,
+            qos: own.qos,
+            retain: own.retain,
+            identifiers: own.identifiers,
+            was_sent: ordinal < self.sent,
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl Spool {
         let recovery = Recovery { segments, bytes, cut_bytes, torn_records, damage, lost_messages, destinations };
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());
-        Ok((Self { log }, recovery))
+        Ok((Self { log, wide: Arc::default() }, recovery))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 
+use message::limits;
+
 use super::*;
 use crate::Durability;
 use crate::spool::{DropReason, ReadError};
@@ -38,6 +40,49 @@ fn a_message_is_stored_once_and_waits_for_each_destination() {
     assert_eq!((bench.payloads(1), bench.payloads(2)), (vec!["a".to_owned()], vec!["b".to_owned()]));
     let state = bench.spool.state(DestinationId::new(2)).unwrap();
     assert_eq!((state.low, state.next, state.waiting_messages), (Ordinal(1), Ordinal(2), 1));
+}
+
+#[test]
+fn a_record_of_very_many_destinations_is_kept_until_each_has_read_it() {
+    let bench = Bench::new();
+    let all: Vec<u64> = (1..=100).collect();
+    for index in 0..3 {
+        bench.append(&format!("to all {index}"), &all).unwrap();
+    }
+    // This one is in one of the records with others that are none of its.
+    bench.append("to few", &[1, 2]).unwrap();
+    bench.acknowledge(50, &[1]);
+    bench.commit();
+    assert_eq!(bench.spool.wide.len(), 0);
+    let each = ["to all 0", "to all 1", "to all 2"];
+    for id in all.iter().copied().filter(|id| *id != 50) {
+        let expected = each.iter().copied().chain((id <= 2).then_some("to few"));
+        assert_eq!(bench.payloads(id), expected.collect::<Vec<_>>(), "{id}");
+        assert_eq!(bench.spool.wide.len(), 3, "{id}");
+    }
+    assert_eq!(bench.payloads(50), ["to all 0", "to all 2"]);
+    assert_eq!(bench.spool.wide.len(), 1, "one waits for the destination that has acknowledged it");
+    let other = bench.kill();
+    let read = other.read_all(77);
+    assert_eq!(read.iter().map(|spooled| spooled.ordinal.0).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(read[2].publication, publication("to all 2"));
+}
+
+#[test]
+fn records_of_very_many_destinations_take_so_much_memory_and_no_more() {
+    let bench = Bench::new();
+    let all: Vec<u64> = (1..=100).collect();
+    let large = "x".repeat(limits::SPOOL_WIDE_BYTES_MAX / 4);
+    for _ in 0..7 {
+        bench.append(&large, &all).unwrap();
+        bench.append(&format!("{large}{large}"), &all).unwrap();
+    }
+    bench.commit();
+    for id in [9, 10] {
+        let lengths: Vec<usize> = bench.payloads(id).iter().map(String::len).collect();
+        assert_eq!(lengths, [large.len(), large.len() * 2].repeat(7));
+        assert_eq!(bench.spool.wide.len(), 3);
+    }
 }
 
 #[test]
