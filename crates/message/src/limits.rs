@@ -337,6 +337,16 @@ pub const LOG_READ_GAP_BYTES_MAX: u64 = 4 * 1024;
 pub const STREAM_INDEX_BYTES: u64 = 64 * 1024;
 /// Places in a stream that are remembered for those who read on from there.
 pub const STREAM_READERS_REMEMBERED: usize = 64;
+/// A segment of the spool is written anew when what waits in it takes this part of its bytes, or less: so each byte that is
+/// copied gives at least another one back.
+pub const SPOOL_REWRITE_PART: u64 = 2;
+/// So many neighbours become one segment when each is at most such a part of one: a message is copied a few times for it
+/// at most, and a spool has a few files for each of these parts.
+pub const SPOOL_MERGE_SEGMENTS: usize = 8;
+/// What is copied and synced at once when a segment is written anew: a commit waits for no more than that.
+pub const SPOOL_REWRITE_PIECE_BYTES: usize = 1024 * 1024;
+/// Messages that are looked at under the spool's lock at once before a segment is written anew: well under a millisecond.
+pub const SPOOL_SURVEY_MESSAGES: usize = 2048;
 /// Messages of one destination that are looked at together for their age.
 pub const SPOOL_AGED_MESSAGES: usize = 256;
 /// Destinations of one message from which on its record is kept in memory while they read it: fewer are gone through.

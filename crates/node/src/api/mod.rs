@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) router: Arc<broker::Router>,
     pub(crate) mqtt: Arc<Mqtt>,
     pub(crate) tables: Tables,
+    pub(crate) spool: ::store::spool::Spool,
     pub(crate) destinations: Arc<Destinations>,
     /// All flows that shall run have been started, and the node does not stop.
     pub(crate) ready: AtomicBool,

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use store::disk::RealDisk;
 use store::log::Committer;
-use store::spool::{OpenError, Recovery, Spool, SpoolOptions};
+use store::spool::{OpenError, Recovery, RewriteError, RewriteStep, Spool, SpoolOptions};
 
 use crate::clock;
 
 /// Ages are set in seconds.
 const DROP_AGED_EVERY: Duration = Duration::from_secs(1);
+/// How often is looked whether segments are worth being written anew.
+const REWRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// What lies on disk beside the tables.
 #[derive(Debug)]
@@ -60,6 +62,49 @@ pub(super) async fn keep_young(spool: Spool) {
             Ok(Ok(messages)) => tracing::debug!(messages, "messages were older than their queue keeps them"),
             Ok(Err(error)) => tracing::warn!(%error, "messages that are too old stay on disk"),
             Err(error) => tracing::error!(%error, "dropping messages that are too old broke down"),
+        }
+    }
+}
+
+/// Gives the disk back what is dead beside what still waits, until it is cancelled.
+pub(super) async fn keep_small(spool: Spool) {
+    let mut ticks = tokio::time::interval(REWRITE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let mut rewriter = spool.rewriter();
+        loop {
+            // It reads and syncs files: not on a thread that others wait for, and little at once, so that it ends in time.
+            let stepped = tokio::task::spawn_blocking(move || {
+                let step = rewriter.step();
+                (rewriter, step)
+            });
+            let step = match stepped.await {
+                Ok((same, step)) => {
+                    rewriter = same;
+                    step
+                }
+                Err(error) => {
+                    tracing::error!(%error, "writing the spool anew broke down");
+                    break;
+                }
+            };
+            match step {
+                Ok(RewriteStep::Worked) => {}
+                Ok(RewriteStep::Idle) => break,
+                Ok(RewriteStep::Waits(point)) => {
+                    // If it fails, the next step says so.
+                    let _ = std::future::poll_fn(|context| spool.poll_committed(point, context.waker())).await;
+                }
+                Ok(RewriteStep::Rewritten { segments, bytes_freed }) => {
+                    tracing::debug!(segments, bytes_freed, "mostly dead segments of the spool are written anew");
+                }
+                Err(error @ RewriteError::NoRoom { .. }) => {
+                    tracing::debug!(%error, "the spool stays as large as it is");
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, "the spool stays as large as it is"),
+            }
         }
     }
 }

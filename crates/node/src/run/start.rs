@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::ground::Ground;
-use super::logs::{Logs, LogsError, keep_young};
+use super::logs::{Logs, LogsError, keep_small, keep_young};
 use super::notify::{Notice, notify};
 use super::{Addresses, RunningNode, reachable};
 use crate::api::{self, Access, ApiState};
@@ -95,6 +95,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         router,
         mqtt: Arc::clone(&mqtt),
         tables,
+        spool: logs.spool.clone(),
         destinations,
         ready: AtomicBool::new(false),
     });
@@ -159,6 +160,7 @@ fn host_parts(
 fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>, logs: &Logs) -> JoinSet<()> {
     let mut background = JoinSet::new();
     background.spawn(keep_young(logs.spool.clone()));
+    background.spawn(keep_small(logs.spool.clone()));
     background.spawn(mqtt::run_timers(Arc::clone(mqtt)));
     background.spawn(Arc::clone(stores).keep_swept());
     if let Some(interval) = config.sys_interval() {

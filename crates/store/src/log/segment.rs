@@ -5,7 +5,8 @@
 //! Trailer: `footer at u64 | records u64 | next u64 | checksum u32 | crc u32 | magic 8`; `checksum` runs over the checksums
 //! of all records, `crc` over the footer and the trailer before it. What the footer says is the log's own.
 //!
-//! The name is `{base}.{generation}.log`: a segment that is written anew keeps its base and gets the next generation.
+//! The name is `{base}.{generation}.log`: a segment that is written anew keeps its base and gets the next generation. Until it
+//! is whole it is called `{base}.{generation}.tmp`. A segment whose base is below the `next` of the one before it is in that one.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,8 @@ pub(crate) const SEGMENT_HEADER_BYTES: usize = 32;
 pub(crate) const TRAILER_BYTES: usize = 40;
 pub(crate) const FORMAT: u32 = 1;
 const MAGIC: [u8; 8] = *b"HWLOG\r\n\x1a";
+/// How the name of a file ends that is not whole.
+const UNFINISHED: &str = "tmp";
 const TRAILER_MAGIC: [u8; 8] = *b"HWSEALED";
 
 /// One file of a log: its name, and how much of it the file has.
@@ -40,6 +43,16 @@ impl Segment {
 
     pub(crate) fn file_name(&self) -> String {
         format!("{:020}.{}.log", self.base, self.generation)
+    }
+
+    /// What its file is called as long as it is not whole.
+    pub(crate) fn unfinished_name(&self) -> String {
+        format!("{:020}.{}.{UNFINISHED}", self.base, self.generation)
+    }
+
+    /// Whether a file of this name was being written when the process ended.
+    pub(crate) fn is_unfinished(name: &str) -> bool {
+        name.strip_suffix(UNFINISHED).is_some_and(|start| Self::parse_name(&format!("{start}log")).is_some())
     }
 
     pub(crate) fn path(&self, folder: &Path) -> PathBuf {
@@ -172,6 +185,7 @@ mod tests {
     fn a_name_gives_base_and_generation_back() {
         let segment = Segment::new(1, 12, 3, 0);
         assert_eq!(Segment::parse_name(&segment.file_name()), Some((12, 3)));
+        assert!(Segment::is_unfinished(&segment.unfinished_name()) && !Segment::is_unfinished(&segment.file_name()));
         for other in ["12.3.log", "00000000000000000012.3.tmp", "00000000000000000012.log", "", "tables.redb"] {
             assert_eq!(Segment::parse_name(other), None, "{other}");
         }

@@ -97,7 +97,7 @@ impl Spool {
         let state = &mut *guard;
         let Some(found) = state.destinations.remove(&destination) else { return CommitPoint::REACHED };
         for extent in &found.extents {
-            count_out(&mut state.segments, &mut state.emptied, extent.segment, u64::from(extent.live));
+            count_out(&mut state.segments, &mut state.emptied, extent.segment, u64::from(extent.live), extent.bytes);
         }
         let point = if found.next == 0 && found.inbound.is_empty() {
             CommitPoint::REACHED

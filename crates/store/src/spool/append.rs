@@ -72,11 +72,6 @@ fn message_bytes(publication: &Publication) -> u64 {
 }
 
 impl State {
-    /// Bytes of all segments.
-    fn bytes(&self) -> u64 {
-        self.segments_bytes + self.tail.active().map_or(0, |(_, bytes)| bytes)
-    }
-
     fn append(
         &mut self,
         now: Timestamp,
@@ -103,8 +98,8 @@ impl State {
                 continue;
             };
             let result = destination.make_room(publication, size, |settled, ordinal, reason| {
-                if let Settled::In { segment } = settled {
-                    count_out(segments, emptied, segment, 1);
+                if let Settled::In { segment, bytes } = settled {
+                    count_out(segments, emptied, segment, 1, bytes);
                 }
                 making_room.push((id, ordinal, reason));
             });

@@ -71,7 +71,11 @@ pub(super) struct Filling {
 /// Where an acknowledged message was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
-    In { segment: u64 },
+    /// In a sealed segment, where it counted for so many bytes.
+    In {
+        segment: u64,
+        bytes: u64,
+    },
     Filling,
 }
 
@@ -136,9 +140,9 @@ impl Destination {
         self.received.remove(&ordinal);
         self.deliveries.remove(&ordinal);
         let index = self.extents.partition_point(|extent| extent.end() <= ordinal);
-        let (settled, live, bytes) = match self.extents.get_mut(index).filter(|extent| extent.first <= ordinal) {
-            Some(extent) => (Settled::In { segment: extent.segment }, &mut extent.live, &mut extent.bytes),
-            None => (Settled::Filling, &mut self.filling.live, &mut self.filling.bytes),
+        let (segment, live, bytes) = match self.extents.get_mut(index).filter(|extent| extent.first <= ordinal) {
+            Some(extent) => (Some(extent.segment), &mut extent.live, &mut extent.bytes),
+            None => (None, &mut self.filling.live, &mut self.filling.bytes),
         };
         let share = *bytes / u64::from(*live).max(1);
         *live = live.saturating_sub(1);
@@ -148,7 +152,7 @@ impl Destination {
         while self.extents.front().is_some_and(|extent| extent.live == 0) {
             self.extents.pop_front();
         }
-        Some(settled)
+        Some(segment.map_or(Settled::Filling, |segment| Settled::In { segment, bytes: share }))
     }
 
     /// Notes an ordinal as acknowledged; whether that is new.

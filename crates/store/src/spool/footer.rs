@@ -9,7 +9,8 @@ use message::DestinationId;
 use super::destination::Extent;
 use crate::log::Decoder;
 
-const ENTRY_BYTES: u64 = 52;
+/// What the footer has of one destination beside its list.
+pub(super) const ENTRY_BYTES: u64 = 52;
 
 /// One destination in a segment, with the places of its messages.
 pub(super) type Entry = (DestinationId, Extent, Vec<u32>);

@@ -1,7 +1,8 @@
 //! One log for all durable sessions and queues of a node. A message that goes to many of them is stored once; each takes its
 //! messages out in any order. Memory does not grow with what waits, and a segment is removed when nothing in it waits.
 //!
-//! `append`, `acknowledge`, `read` are what happens in the field of the day; `recover` is how the state is found again;
+//! `append`, `acknowledge`, `read` are what happens in the field of the day; `rewrite` gives the disk
+//! back what is dead beside what waits; `recover` is how the state is found again;
 //! `record`, `snapshot`, `footer` are the format.
 
 mod acknowledge;
@@ -13,6 +14,7 @@ mod placement;
 mod read;
 mod record;
 mod recover;
+mod rewrite;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod wide;
 pub use options::{DestinationOptions, DropReason, SpoolOptions};
 pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
 pub use recover::Recovery;
+pub use rewrite::{RewriteError, RewriteStep, Rewriter};
 
 pub use crate::log::{AppendError, Damage, OpenError, ReadError};
 
@@ -61,6 +64,18 @@ pub struct DestinationState {
     pub dropped: [u64; DropReason::ALL.len()],
 }
 
+/// What a spool counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpoolFigures {
+    /// Files, the one that is being filled among them.
+    pub segments: usize,
+    pub bytes: u64,
+    pub destinations: usize,
+    /// Since the spool was opened: segments that were written anew, and bytes that this gave back.
+    pub rewritten_segments: u64,
+    pub freed_bytes: u64,
+}
+
 impl Spool {
     /// Says what a destination asks for: after opening for all, and when one is new. Saying it again changes it.
     pub fn add(&self, destination: DestinationId, options: DestinationOptions) -> Result<(), ReadError> {
@@ -90,6 +105,19 @@ impl Spool {
     /// Why the spool takes no more, once a write or a sync has failed.
     pub fn failure(&self) -> Option<Poisoned> {
         self.log.marks.poisoned()
+    }
+
+    /// What it counts.
+    pub fn figures(&self) -> SpoolFigures {
+        let state = self.log.lock();
+        let (rewritten_segments, freed_bytes) = state.rewritten;
+        SpoolFigures {
+            segments: state.segments.len() + usize::from(state.tail.active().is_some()),
+            bytes: state.bytes(),
+            destinations: state.destinations.len(),
+            rewritten_segments,
+            freed_bytes,
+        }
     }
 
     /// Messages that wait in a destination, sent or not, and about how many bytes they have.

@@ -24,6 +24,22 @@ pub(super) struct Sealed {
     pub(super) bytes: u64,
     /// Placements that wait.
     pub(super) live: u64,
+    /// About so many bytes wait; a message counts once for each destination.
+    pub(super) live_bytes: u64,
+    /// `live` and `live_bytes` when it was last looked at whether it is worth being written anew; at first what it had
+    /// when it was sealed, and all its bytes.
+    pub(super) looked: (u64, u64),
+    /// It does not fit together with its neighbours.
+    pub(super) stays_alone: bool,
+    /// It is whole as it was filled: it begins with a snapshot, and has all that was written down since.
+    pub(super) has_state: bool,
+}
+
+impl Sealed {
+    /// The file has all of it.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.segment.on_disk() >= self.bytes
+    }
 }
 
 #[derive(Debug)]
@@ -43,6 +59,10 @@ pub(super) struct State {
     pub(super) filling: Vec<DestinationId>,
     /// Segments whose last message was acknowledged.
     pub(super) emptied: Vec<u64>,
+    /// Segments that are just being written anew: they stay until that is done.
+    pub(super) rewriting: Vec<u64>,
+    /// Segments that were written anew since the spool was opened, and bytes that this gave back.
+    pub(super) rewritten: (u64, u64),
     /// Kept for their memory.
     pub(super) results: Vec<Placed>,
     pub(super) making_room: Vec<(DestinationId, u64, DropReason)>,
@@ -66,9 +86,16 @@ impl State {
             snapshot_end: 0,
             filling: Vec::new(),
             emptied: Vec::new(),
+            rewriting: Vec::new(),
+            rewritten: (0, 0),
             results: Vec::new(),
             making_room: Vec::new(),
         }
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments_bytes + self.tail.active().map_or(0, |(_, bytes)| bytes)
     }
 
     /// Makes sure that a segment is there to append `bytes` to.
@@ -93,6 +120,7 @@ impl State {
         let footer = footer::encode(&mut entries, self.tail.footer_at());
         let bytes = self.tail.seal_segment(&footer);
         let live = entries.iter().map(|(_, extent, _)| u64::from(extent.live)).sum();
+        let live_bytes = entries.iter().map(|(_, extent, _)| extent.bytes).sum();
         for (id, extent, _) in entries {
             if let Some(destination) = self.destinations.get_mut(&id) {
                 destination.extents.push_back(extent);
@@ -102,7 +130,9 @@ impl State {
             self.emptied.push(segment.base);
         }
         self.segments_bytes += bytes;
-        self.segments.insert(segment.base, Sealed { segment, bytes, live });
+        let looked = (live, bytes);
+        let sealed = Sealed { segment, bytes, live, live_bytes, looked, stays_alone: false, has_state: true };
+        self.segments.insert(sealed.segment.base, sealed);
     }
 
     /// Begins a segment with a snapshot of all destinations.
@@ -123,7 +153,8 @@ impl State {
         if self.tail.active().is_none() {
             return;
         }
-        for base in self.emptied.drain(..) {
+        let rewriting = &self.rewriting;
+        for base in self.emptied.extract_if(.., |base| !rewriting.contains(base)) {
             if self.segments.get(&base).is_some_and(|sealed| sealed.live == 0)
                 && let Some(sealed) = self.segments.remove(&base)
             {
@@ -159,8 +190,8 @@ impl State {
         ordinals.sort_unstable();
         ordinals.retain(|ordinal| {
             let Some(settled) = destination.settle(*ordinal) else { return false };
-            if let Settled::In { segment } = settled {
-                count_out(&mut self.segments, &mut self.emptied, segment, 1);
+            if let Settled::In { segment, bytes } = settled {
+                count_out(&mut self.segments, &mut self.emptied, segment, 1, bytes);
             }
             true
         });
@@ -192,9 +223,16 @@ impl State {
 }
 
 /// Counts messages of a segment as gone.
-pub(super) fn count_out(segments: &mut BTreeMap<u64, Sealed>, emptied: &mut Vec<u64>, base: u64, count: u64) {
+pub(super) fn count_out(
+    segments: &mut BTreeMap<u64, Sealed>,
+    emptied: &mut Vec<u64>,
+    base: u64,
+    count: u64,
+    bytes: u64,
+) {
     if let Some(sealed) = segments.get_mut(&base) {
         sealed.live = sealed.live.saturating_sub(count);
+        sealed.live_bytes = sealed.live_bytes.saturating_sub(bytes);
         if sealed.live == 0 {
             emptied.push(base);
         }

@@ -6,6 +6,7 @@ mod mqtt;
 mod open_metrics;
 mod process;
 mod queue;
+mod spool;
 mod table;
 
 use std::sync::atomic::Ordering;
@@ -31,6 +32,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     broker::write(&mut metrics, &api.router.figures(), api.mqtt.figures.too_large.load(Ordering::Relaxed));
     mqtt::write(&mut metrics, &api.mqtt);
     table::write(&mut metrics, &api.tables.figures());
+    spool::write(&mut metrics, &api.spool.figures());
     queue::write(&mut metrics, &api.destinations.queue_states());
     process::write(&mut metrics);
     ([(CONTENT_TYPE, open_metrics::CONTENT_TYPE)], metrics.finish())

@@ -46,7 +46,9 @@ impl Spool {
         let failed = |error| OpenError::disk(folder, error);
         disk.create_folder(folder).map_err(failed)?;
         let mut found = LogRecovery::default();
-        let files = LogFiles::load(&*disk, folder, LOG_KIND, &mut found)?;
+        segments::remove_unfinished(&*disk, folder).map_err(failed)?;
+        let mut files = LogFiles::load(&*disk, folder, LOG_KIND, &mut found)?;
+        segments::set_merged_aside(&mut files);
         let mut replay = Replay::new(options);
         segments::replay_files(&files, &mut replay, &mut found).map_err(failed)?;
         let (state, lost_messages) = replay.finish(files.leftovers);

@@ -46,7 +46,10 @@ pub(super) struct Replay {
     pub(super) state_is_whole: bool,
     destinations: HashMap<DestinationId, Destination, foldhash::fast::RandomState>,
     extents: HashMap<DestinationId, Vec<Extent>, foldhash::fast::RandomState>,
-    sealed: Vec<(Arc<Segment>, u64)>,
+    /// Each with the bytes of its file and the messages that waited when it was sealed.
+    sealed: Vec<(Arc<Segment>, u64, u64)>,
+    /// The segment with the snapshot that the state begins with.
+    pub(super) from: Option<u64>,
     open: Vec<Open>,
     headers: Vec<Arc<Segment>>,
     /// The last segment was being written, and nothing in it is damaged: what is missing of it was promised to nobody.
@@ -102,6 +105,7 @@ impl Replay {
             destinations: HashMap::default(),
             extents: HashMap::default(),
             sealed: Vec::new(),
+            from: None,
             open: Vec::new(),
             headers: Vec::new(),
             is_torn: false,
@@ -190,7 +194,8 @@ impl Replay {
             self.extents.entry(*id).or_default().push(*extent);
         }
         self.next_after(segment, trailer.next);
-        self.sealed.push((Arc::clone(segment), length));
+        let live = extents.iter().map(|(_, extent)| u64::from(extent.live)).sum();
+        self.sealed.push((Arc::clone(segment), length, live));
     }
 
     /// A segment without a footer.
@@ -220,7 +225,7 @@ impl Replay {
         for open in std::mem::take(&mut self.open) {
             footers.push(self.take_in(open));
         }
-        let mut live: HashMap<u64, u64> = HashMap::new();
+        let mut live: HashMap<u64, (u64, u64)> = HashMap::new();
         let extents = std::mem::take(&mut self.extents);
         self.take_unknown(&extents);
         let mut extents = extents;
@@ -236,18 +241,22 @@ impl Replay {
             lost_messages += account(destination, found, holes.collect(), safe);
             skip(destination, self.cut_records);
             for extent in &destination.extents {
-                *live.entry(extent.segment).or_default() += u64::from(extent.live);
+                let (messages, bytes) = live.entry(extent.segment).or_default();
+                *messages += u64::from(extent.live);
+                *bytes += extent.bytes;
             }
         }
         let mut state = super::empty(self.options, self.next.saturating_add(self.cut_records));
         state.destinations = self.destinations;
-        for (segment, bytes) in self.sealed {
-            let live = live.get(&segment.base).copied().unwrap_or_default();
+        for (segment, bytes, live_when_sealed) in self.sealed {
+            let (live, live_bytes) = live.get(&segment.base).copied().unwrap_or_default();
             if live == 0 {
                 state.emptied.push(segment.base);
             }
             state.segments_bytes += bytes;
-            state.segments.insert(segment.base, Sealed { segment, bytes, live });
+            let (looked, has_state) = ((live_when_sealed, bytes), self.from == Some(segment.base));
+            let sealed = Sealed { segment, bytes, live, live_bytes, looked, stays_alone: false, has_state };
+            state.segments.insert(sealed.segment.base, sealed);
         }
         for segment in self.headers {
             let bytes = segment.header().to_vec();
@@ -303,6 +312,7 @@ impl Replay {
         }
         let footer_at = scanned.end.max(SEGMENT_HEADER_BYTES) as u64;
         let footer = footer::encode(&mut entries, footer_at);
+        let live = entries.iter().map(|(_, extent, _)| u64::from(extent.live)).sum();
         for (id, extent, _) in entries {
             self.extents.entry(id).or_default().push(extent);
         }
@@ -310,7 +320,7 @@ impl Replay {
         let Scanned { records, checksum, next, .. } = scanned;
         Trailer { footer_at, records, next, checksum }.encode(&footer, &mut bytes);
         segment.cut_to(footer_at);
-        self.sealed.push((Arc::clone(&segment), footer_at + bytes.len() as u64));
+        self.sealed.push((Arc::clone(&segment), footer_at + bytes.len() as u64, live));
         NewFooter { chunk: Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true }, holes }
     }
 }

@@ -1,9 +1,11 @@
 //! Reads the files of a spool in order: footers where they say enough, records where the state has to be found.
 
 use std::io;
+use std::path::Path;
 
 use super::replay::{Index, Replay};
-use crate::log::{LogFile, LogFiles, LogRecovery};
+use crate::disk::Disk;
+use crate::log::{LogFile, LogFiles, LogRecovery, Segment};
 use crate::spool::footer;
 use crate::spool::record::KIND_SNAPSHOT;
 
@@ -17,6 +19,7 @@ pub(super) fn replay_files(files: &LogFiles, replay: &mut Replay, recovery: &mut
             break;
         }
     }
+    replay.from = from.and_then(|from| files.get(from)).map(|file| file.segment.base);
     replay.state_is_whole = files.is_empty() || from.is_some_and(|from| from + 1 == files.len());
     for (index, file) in files.iter().enumerate() {
         let after = files.get(index + 1).map(|next| next.segment.base);
@@ -29,6 +32,28 @@ pub(super) fn replay_files(files: &LogFiles, replay: &mut Replay, recovery: &mut
         }
     }
     Ok(())
+}
+
+/// Removes files that were being written when the process ended. One that stays does no harm.
+pub(super) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for name in disk.list(folder)?.iter().filter(|name| Segment::is_unfinished(name)) {
+        let _ = disk.remove(&folder.join(name));
+    }
+    Ok(())
+}
+
+/// Sets segments aside whose messages are in the one before them, since both were made one.
+pub(super) fn set_merged_aside(files: &mut LogFiles) {
+    let mut next = 0;
+    let LogFiles { files, leftovers } = files;
+    let merged = files.extract_if(.., |file| {
+        let is_merged = file.segment.base < next;
+        if let Some((_, trailer)) = file.sealed.as_ref().filter(|_| !is_merged) {
+            next = trailer.next;
+        }
+        is_merged
+    });
+    leftovers.extend(merged.map(|file| file.segment));
 }
 
 /// Takes a sealed segment in; whether it is one.

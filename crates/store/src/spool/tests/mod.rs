@@ -6,6 +6,8 @@ mod limits;
 mod messages;
 mod model;
 mod power_cut;
+mod rewrite;
+mod rewrite_model;
 
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -13,7 +15,9 @@ use std::sync::Arc;
 
 use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
 
-use super::{AppendError, DestinationOptions, Ordinal, Placed, Placement, Recovery, Spool, SpoolOptions, Spooled};
+use super::{
+    AppendError, DestinationOptions, Ordinal, Placed, Placement, Recovery, RewriteStep, Spool, SpoolOptions, Spooled,
+};
 use crate::disk::SimulatedDisk;
 use crate::log::{CommitPoint, Committer};
 
@@ -30,8 +34,12 @@ struct Bench {
 
 impl Bench {
     fn open(disk: SimulatedDisk) -> Self {
+        Self::open_with(disk, SMALL)
+    }
+
+    fn open_with(disk: SimulatedDisk, options: SpoolOptions) -> Self {
         let committer = Committer::stepped(Arc::new(disk.clone()));
-        let (spool, recovery) = Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), SMALL, &committer).unwrap();
+        let (spool, recovery) = Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), options, &committer).unwrap();
         Self { disk, committer, spool, recovery }
     }
 
@@ -46,6 +54,27 @@ impl Bench {
 
     fn commit(&self) {
         while self.committer.commit_once() {}
+    }
+
+    /// Writes anew what is worth it; how many segments went into others, or into none.
+    fn rewrite(&self) -> usize {
+        let mut rewriter = self.spool.rewriter();
+        let mut rewritten = 0;
+        loop {
+            match rewriter.step().unwrap() {
+                RewriteStep::Idle => break,
+                RewriteStep::Worked => {}
+                RewriteStep::Waits(_) => self.commit(),
+                RewriteStep::Rewritten { segments, .. } => rewritten += segments,
+            }
+        }
+        self.commit();
+        rewritten
+    }
+
+    /// Bytes of all files.
+    fn disk_bytes(&self) -> usize {
+        self.disk.paths().iter().map(|path| self.disk.content(path).unwrap().len()).sum()
     }
 
     fn append(&self, payload: &str, to: &[u64]) -> Result<(CommitPoint, Vec<Placed>), AppendError> {
