@@ -17,6 +17,7 @@ pub mod mqtt;
 mod published;
 mod retained;
 pub mod run;
+mod scheduling;
 mod sessions;
 pub mod stores;
 mod system_topics;

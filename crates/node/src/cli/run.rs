@@ -9,7 +9,7 @@ use super::Failure;
 use super::node_options::NodeOptions;
 use crate::config::Loaded;
 use crate::run::RunningNode;
-use crate::{run, telemetry};
+use crate::{run, scheduling, telemetry};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -25,6 +25,7 @@ impl Run {
         let Loaded { config, .. } = self.node.load()?;
         telemetry::start(&config.log);
         run::raise_open_files_limit();
+        scheduling::take_short_turns();
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads_on(processors))

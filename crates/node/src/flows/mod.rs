@@ -9,7 +9,6 @@ mod hand_over;
 mod host;
 mod overrun;
 mod pulse;
-mod scheduling;
 mod shut_down;
 mod state;
 mod thread;

@@ -9,10 +9,9 @@ use message::{FlowId, limits};
 
 use super::hand_over::Ending;
 use super::host::{FlowHost, Running, Slot, condition};
-use super::scheduling;
 use super::state::FlowStatus;
 use super::thread::Control;
-use crate::clock;
+use crate::{clock, scheduling};
 
 /// How long a version may take to end what it has begun, before it is given up.
 pub(super) const DRAIN_MAX: Duration = Duration::from_secs(10);
