@@ -4,12 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use message::{DestinationId, Publication, QoS, TopicFilter};
-use parking_lot::Mutex;
+use message::{DestinationId, Now, Publication, QoS, TopicFilter};
+use parking_lot::{Mutex, MutexGuard};
 use store::spool::Placed;
 
 use crate::mailbox::Mailbox;
 use crate::promise::{Broken, Promises};
+use crate::retained::RetainedTopics;
 use crate::router::{Change, Router};
 use crate::subscription::{RetainHandling, SubscribeOptions};
 
@@ -45,18 +46,79 @@ impl Bindings {
 
     /// Binds to these filters instead of those before, in one step. What is retained does not come.
     pub fn set(&self, filters: Vec<TopicFilter>) {
+        let rebound = Rebound::begin(&Rebinding { bindings: self, filters, with_retained: false });
+        self.router.apply(rebound.changes());
+        rebound.finish();
+    }
+}
+
+/// New filters for a collector, to be bound in one step with other changes: see [`switch_and_bind`](crate::switch_and_bind).
+#[derive(Debug)]
+pub struct Rebinding<'a> {
+    pub bindings: &'a Bindings,
+    /// All that it is bound to from then on.
+    pub filters: Vec<TopicFilter>,
+    /// Whether retained messages come first, by filters that nobody had who takes part.
+    pub with_retained: bool,
+}
+
+/// A collector while its filters change.
+pub(crate) struct Rebound<'a> {
+    mailbox: &'a Arc<Mailbox>,
+    bound: MutexGuard<'a, Vec<TopicFilter>>,
+    filters: Vec<TopicFilter>,
+    with_retained: bool,
+}
+
+impl<'a> Rebound<'a> {
+    pub(crate) fn begin(rebinding: &Rebinding<'a>) -> Self {
+        Self {
+            mailbox: &rebinding.bindings.mailbox,
+            bound: rebinding.bindings.filters.lock(),
+            filters: rebinding.filters.iter().map(TopicFilter::detach).collect(),
+            with_retained: rebinding.with_retained,
+        }
+    }
+
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         let options = SubscribeOptions {
             qos: QoS::ExactlyOnce,
             retain_handling: RetainHandling::Never,
             ..SubscribeOptions::default()
         };
-        let filters: Vec<TopicFilter> = filters.iter().map(TopicFilter::detach).collect();
-        let mut bound = self.filters.lock();
-        let gone = bound.iter().filter(|filter| !filters.contains(filter));
+        let gone = self.bound.iter().filter(|filter| !self.filters.contains(filter));
         let gone = gone.map(|filter| Change::Unsubscribe { subscriber: self.mailbox.id(), filter });
-        let come = filters.iter().map(|filter| Change::Subscribe { mailbox: &self.mailbox, filter, options });
-        self.router.apply(gone.chain(come));
-        *bound = filters;
+        let come = self.filters.iter().map(move |filter| Change::Subscribe { mailbox: self.mailbox, filter, options });
+        gone.chain(come)
+    }
+
+    /// Whether it was bound to that filter before.
+    pub(crate) fn had(&self, filter: &TopicFilter) -> bool {
+        self.bound.contains(filter)
+    }
+
+    /// The filters whose retained messages come, where `had` says which filters nobody needs to begin with.
+    pub(crate) fn replayed(&self, had: impl Fn(&TopicFilter) -> bool) -> Vec<TopicFilter> {
+        let new = self.filters.iter().filter(|filter| self.with_retained && !self.bound.contains(filter));
+        new.filter(|filter| !had(filter)).cloned().collect()
+    }
+
+    /// Hands over the retained messages of these filters, each once. What the collector has no room for does not come.
+    pub(crate) fn replay(&self, now: Now, router: &Router, topics: &RetainedTopics, filters: &[TopicFilter]) {
+        let Some(collector) = self.mailbox.collector() else { return };
+        for (place, filter) in filters.iter().enumerate() {
+            topics.for_each_match(filter, &router.hasher(), &mut |publication| {
+                let came = filters.iter().take(place).any(|before| before.matches(&publication.topic));
+                if !came && publication.expiry_left_s(now.wall) != Some(0) {
+                    // Nobody waits for it: a crash before it is safe finds no new filter either.
+                    let _ = collector.collect(publication);
+                }
+            });
+        }
+    }
+
+    pub(crate) fn finish(mut self) {
+        *self.bound = std::mem::take(&mut self.filters);
     }
 }
 

@@ -6,7 +6,7 @@
 //! - A client claims its [`Session`] with [`Sessions::connect`], sends what [`Session::next_deliveries`] gives,
 //!   reports acknowledgements, and hands the session back with [`Sessions::leave`].
 //! - A flow opens a [`LocalSubscriber`] and drains it; [`switch`] lets one version's subscribers leave and the next
-//!   version's join in one step.
+//!   version's join in one step, [`switch_and_bind`] those whose messages are collected on disk, too.
 //! - Whoever lets someone in from outside asks [`Access`] first.
 //!
 //! ```
@@ -58,10 +58,10 @@ mod subscription;
 mod tree;
 
 pub use access::{Access, Denied, OpenAccess, Principal};
-pub use collector::{Bindings, Collector};
+pub use collector::{Bindings, Collector, Rebinding};
 pub use counters::Figures;
 pub use delivery::{Delivery, DropReason};
-pub use local::{LocalSubscriber, switch};
+pub use local::{LocalSubscriber, switch, switch_and_bind};
 pub use mailbox::{MailboxOptions, Overflow, Pressure};
 pub use promise::{Broken, Pending, Promises};
 pub use receipt::{Receipt, Refusal, SessionSender, Settled};

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use message::Now;
+use message::{Now, TopicFilter};
 use parking_lot::Mutex;
 
+use crate::collector::{Rebinding, Rebound};
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Drained, Heir, Mailbox, MailboxOptions, Succession};
+use crate::retained::RetainedTopics;
 use crate::router::{Change, Router};
 use crate::subscription::{SubscriberId, Subscription};
 
@@ -129,23 +131,48 @@ type Joining<'a> = Vec<(&'a LocalSubscriber, Vec<Subscription>)>;
 /// Lets subscribers leave and others join in one step: every message goes to those before or to those after, none to
 /// both or to neither. What those who left have not drained moves to those who took over, which must not drain before
 /// this is done. What nobody took over stays with those who left, to be drained to the end before they are closed.
-pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joining: Joining<'_>) {
+pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], joining: Joining<'_>) {
+    switch_and_bind(router, now, leaving, joining, &[]);
+}
+
+/// As [`switch`], with collectors that are bound anew in that same step. What those who leave have not drained stays with
+/// them, as far as nobody but a collector takes over.
+pub fn switch_and_bind(
+    router: &Router,
+    now: Now,
+    leaving: &[&LocalSubscriber],
+    mut joining: Joining<'_>,
+    binding: &[Rebinding<'_>],
+) {
     for (_, subscriptions) in &mut joining {
         subscriptions.iter_mut().for_each(|subscription| subscription.filter = subscription.filter.detach());
     }
     let left: Vec<Vec<Subscription>> =
         leaving.iter().map(|subscriber| std::mem::take(&mut *subscriber.subscriptions.lock())).collect();
+    let bound: Vec<Rebound<'_>> = binding.iter().map(Rebound::begin).collect();
+    let had = |filter: &TopicFilter| left.iter().flatten().any(|subscription| subscription.filter == *filter);
+    let replayed: Vec<Vec<TopicFilter>> = bound.iter().map(|rebound| rebound.replayed(had)).collect();
     let changes = || {
         let leave = leaving.iter().zip(&left).flat_map(|(subscriber, left)| unsubscribes(subscriber.id(), left));
-        leave.chain(joining.iter().flat_map(|(subscriber, subscriptions)| subscribes(subscriber, subscriptions)))
+        let join = joining.iter().flat_map(|(subscriber, subscriptions)| subscribes(subscriber, subscriptions));
+        leave.chain(join).chain(bound.iter().flat_map(Rebound::changes))
     };
     let gone: usize = left.iter().map(Vec::len).sum();
-    if joining.iter().any(|(_, subscriptions)| subscriptions.iter().any(Subscription::may_want_retained)) {
-        let (existed, retained) = router.apply_and_look(changes());
+    let joins_retained =
+        joining.iter().any(|(_, subscriptions)| subscriptions.iter().any(Subscription::may_want_retained));
+    if joins_retained || replayed.iter().any(|filters| !filters.is_empty()) {
+        // What is collected is older than whatever comes by the new routes, so it has to be there before.
+        let collect = |retained: &RetainedTopics| {
+            let wanting = bound.iter().zip(&replayed);
+            wanting.for_each(|(rebound, filters)| rebound.replay(now, router, retained, filters));
+        };
+        let (existed, retained) = router.apply_and_look(collect, changes());
         let mut existed = existed.into_iter().skip(gone);
         for (subscriber, subscriptions) in &joining {
             for subscription in subscriptions {
-                let had = existed.next().unwrap_or(false) || left.iter().any(|left| holds(left, subscription));
+                let had = existed.next().unwrap_or(false)
+                    || had(&subscription.filter)
+                    || bound.iter().any(|rebound| rebound.had(&subscription.filter));
                 if subscription.wants_retained(had) {
                     router.replay(now, &retained, subscription, &subscriber.mailbox);
                 }
@@ -154,6 +181,7 @@ pub fn switch(router: &Router, now: Now, leaving: &[&LocalSubscriber], mut joini
     } else {
         router.apply(changes());
     }
+    bound.into_iter().for_each(Rebound::finish);
     // Not before the routes have changed: a late message would overtake one that still goes to who is about to leave.
     for (subscriber, subscriptions) in leaving.iter().zip(&left) {
         subscriber.hand_over(subscriptions, &left, &joining);

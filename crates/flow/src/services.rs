@@ -76,6 +76,33 @@ impl fmt::Debug for Published {
 pub struct SubscribeRequest {
     pub filter: TopicFilter,
     pub qos: QoS,
+    /// Messages wait on disk until they are worked off, whether the flow runs or not.
+    pub durable: Option<Backlog>,
+}
+
+/// What waits for a durable subscription. It outlives the versions of its flow, as long as each of them has the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    pub messages_max: u64,
+    pub bytes_max: u64,
+    pub when_full: BacklogFull,
+    /// Deliveries of one message; after the last one it is a dead letter. 0: as many as it takes.
+    pub deliveries_max: u32,
+    /// Messages that the flow has under way at a time.
+    pub in_flight_max: usize,
+}
+
+/// What happens to a message that finds a backlog full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BacklogFull {
+    /// It is not taken, and its publisher is told so.
+    #[default]
+    Refuse,
+    /// The oldest messages make room for it.
+    DropOldest,
+    /// It is dropped.
+    DropNewest,
 }
 
 /// The messages that wait for one subscription of a flow.
@@ -94,6 +121,8 @@ pub struct Taken {
     pub qos: QoS,
     /// The message was retained before the subscription was made.
     pub retained: bool,
+    /// To be held by the itinerary: of a durable subscription, it takes the message out when it resolves.
+    pub receipt: Option<Receipt>,
 }
 
 /// The HTTP endpoints that flows open.

@@ -97,6 +97,45 @@ slug! {
     ConsumerName, "consumer name"
 }
 
+/// What stands between the parts of the name of a queue that belongs to a flow. No other name holds it.
+const OF_FLOW: char = '.';
+const DEAD_LETTERS: &str = "dead";
+
+impl QueueName {
+    /// Names the queue behind the durable subscription of a module, as in `line.readings`. Nobody can give that name to
+    /// a queue of his own.
+    pub fn of_subscription(flow: &FlowId, module: &ModuleId) -> Self {
+        Self(Arc::from(format!("{flow}{OF_FLOW}{module}")))
+    }
+
+    /// Names the queue for the dead letters of that subscription, as in `line.readings.dead`.
+    pub fn of_dead_letters(flow: &FlowId, module: &ModuleId) -> Self {
+        Self(Arc::from(format!("{flow}{OF_FLOW}{module}{OF_FLOW}{DEAD_LETTERS}")))
+    }
+
+    /// As [`parse`](Self::parse), but takes also names of queues that belong to flows.
+    pub fn parse_any(text: &str) -> Result<Self, IdError> {
+        let name = Self(Arc::from(text));
+        if name.owner().is_some() { Ok(name) } else { Self::parse(text) }
+    }
+
+    /// The flow that the queue belongs to, and which of its modules, if it belongs to one.
+    pub fn owner(&self) -> Option<(FlowId, ModuleId)> {
+        let (flow, rest) = self.0.split_once(OF_FLOW)?;
+        let module = match rest.split_once(OF_FLOW) {
+            Some((module, DEAD_LETTERS)) => module,
+            Some(_) => return None,
+            None => rest,
+        };
+        Some((FlowId::parse(flow).ok()?, ModuleId::parse(module).ok()?))
+    }
+
+    /// Whether the queue is a durable subscription itself, not the place of its dead letters.
+    pub fn is_subscription(&self) -> bool {
+        self.0.matches(OF_FLOW).count() == 1
+    }
+}
+
 /// An MQTT client identifier: any UTF-8 text of up to [`limits::CLIENT_ID_BYTES_MAX`] bytes without NUL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Arc<str>);
@@ -173,6 +212,25 @@ mod tests {
             FlowId::parse("a/b").unwrap_err().to_string(),
             "`a/b` is no flow id: use 1 to 64 of a-z, A-Z, 0-9, `-`, `_`, and begin with a letter or digit"
         );
+    }
+
+    #[test]
+    fn queues_of_flows_have_names_that_no_other_queue_can_have() {
+        let (flow, module) = (FlowId::parse("line-1").unwrap(), ModuleId::parse("in").unwrap());
+        let owner = Some((flow.clone(), module.clone()));
+        for (name, text, is_subscription) in [
+            (QueueName::of_subscription(&flow, &module), "line-1.in", true),
+            (QueueName::of_dead_letters(&flow, &module), "line-1.in.dead", false),
+        ] {
+            assert_eq!((name.as_str(), name.owner(), name.is_subscription()), (text, owner.clone(), is_subscription));
+            assert_eq!(QueueName::parse_any(text), Ok(name));
+            assert!(QueueName::parse(text).is_err());
+        }
+        let plain = QueueName::parse_any("orders").unwrap();
+        assert_eq!((plain.owner(), plain.is_subscription()), (None, false));
+        for bad in ["", ".", "a.", ".a", "a.b.c", "a.b.dead.dead", "a.b/c", "-a.b"] {
+            assert!(QueueName::parse_any(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

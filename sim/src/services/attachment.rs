@@ -57,6 +57,9 @@ impl Attachment {
 
 impl Broker for Attachment {
     fn subscribe(&self, _: &ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError> {
+        if request.durable.is_some() {
+            return Err(ServiceError("a simulated node has no disk for a durable subscription".to_owned()));
+        }
         let options = SubscribeOptions {
             qos: request.qos,
             retain_as_published: true,
@@ -99,6 +102,7 @@ impl Inbox for MailboxInbox {
             publication: delivery.publication,
             qos: delivery.qos,
             retained: delivery.retain,
+            receipt: None,
         }));
     }
 

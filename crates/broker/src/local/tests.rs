@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use message::{Bytes, Moment, Publication, QoS, Timestamp, TopicFilter, TopicName};
 
 use super::*;
+use crate::collector::{Bindings, Collector};
 use crate::mailbox::{Overflow, Pushed};
+use crate::promise::{Broken, Promises};
 use crate::router::RouterOptions;
 use crate::subscription::{RetainHandling, SubscribeOptions};
 
@@ -44,6 +46,44 @@ fn after_a_switch_the_new_one_has_what_waited_and_the_old_one_what_nobody_took_o
     assert_eq!([publish(&router, "c", false), publish(&router, "b", false), publish(&router, "a", false)], [1, 0, 1]);
     assert_eq!(topics(&old), ["b"]);
     assert_eq!(topics(&new), ["a", "a", "c", "a"]);
+    assert_eq!(router.figures().subscriptions, 2);
+}
+
+#[test]
+fn a_collector_takes_over_in_the_same_step_and_gets_what_is_retained_unless_the_one_before_had_it() {
+    #[derive(Debug, Default)]
+    struct Collected(Mutex<Vec<(String, bool)>>);
+    impl Collector for Collected {
+        fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
+            self.0.lock().push((publication.topic.to_string(), publication.retain));
+            Ok(Promises::default())
+        }
+    }
+    let filters = |texts: &[&str]| texts.iter().map(|text| TopicFilter::parse(text).unwrap()).collect();
+    let router = Router::new(RouterOptions::new(1));
+    for topic in ["a", "b", "c"] {
+        publish(&router, topic, true);
+    }
+    let old = open(&router);
+    old.subscribe(now(), subscriptions(&["a"], RetainHandling::Never));
+    let collected = Arc::<Collected>::default();
+    let bindings = Bindings::new(&router, Arc::clone(&collected) as Arc<dyn Collector>);
+    let bind = |texts: &[&str], leaving: &[&LocalSubscriber], with_retained| {
+        let rebinding = Rebinding { bindings: &bindings, filters: filters(texts), with_retained };
+        switch_and_bind(&router, now(), leaving, Vec::new(), &[rebinding]);
+        std::mem::take(&mut *collected.0.lock())
+    };
+    assert_eq!(bind(&["a", "b"], &[&old], true), [("b".to_owned(), true)]);
+    assert_eq!(publish(&router, "a", false), 1);
+    assert_eq!(bind(&["+", "c"], &[], true).len(), 1 + 3);
+    assert_eq!(publish(&router, "c", false), 1);
+    assert_eq!(bind(&["d"], &[], false), [("c".to_owned(), false)]);
+    assert_eq!((publish(&router, "c", false), publish(&router, "d", false)), (0, 1));
+    assert_eq!(bind(&["a"], &[], false), [("d".to_owned(), false)]);
+    // A subscriber goes on with what the collector had.
+    let rebinding = Rebinding { bindings: &bindings, filters: Vec::new(), with_retained: false };
+    switch_and_bind(&router, now(), &[], vec![(&old, subscriptions(&["a", "b"], RetainHandling::IfNew))], &[rebinding]);
+    assert_eq!(topics(&old), ["b"]);
     assert_eq!(router.figures().subscriptions, 2);
 }
 

@@ -1,6 +1,7 @@
 //! From the log to the consumers: reading ahead, choosing, delivering.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::{Now, Publication, limits};
 
@@ -127,7 +128,7 @@ impl Queue {
             Ordering::Priority => properties::priority(&publication),
         };
         // No longer than the publisher asked for, whatever happened to the clock since.
-        let delay = properties::delay(&publication);
+        let delay = if self.options.has_delay { properties::delay(&publication) } else { Duration::ZERO };
         let wait = (publication.published_at.saturating_add(delay) - now.wall).min(delay);
         let state = if wait.is_zero() { State::Ready } else { State::Delayed };
         self.held.insert(ordinal, Held { priority, deliveries, state });

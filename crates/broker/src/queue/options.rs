@@ -14,6 +14,8 @@ pub struct QueueOptions {
     pub deliveries_max: u32,
     /// Whether messages that expired are dead letters, instead of being dropped.
     pub keep_expired: bool,
+    /// Whether publishers may ask for a delay.
+    pub has_delay: bool,
     /// Messages that are read ahead of the consumers.
     pub read_ahead_messages: usize,
 }
@@ -40,6 +42,7 @@ impl QueueOptions {
             ack_timeout: limits::QUEUE_ACK_TIMEOUT,
             deliveries_max: limits::QUEUE_DELIVERIES_MAX,
             keep_expired: false,
+            has_delay: true,
             read_ahead_messages,
         }
     }

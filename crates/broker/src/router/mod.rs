@@ -256,13 +256,16 @@ impl Router {
     }
 
     /// As [`Router::apply`], with the retained messages as they were at that same moment: what is published before is
-    /// among them, what is published after comes through the new subscriptions.
+    /// among them, what is published after comes through the new subscriptions. `before` sees them before any change.
     pub(crate) fn apply_and_look<'a>(
         &self,
+        before: impl FnOnce(&RetainedTopics),
         changes: impl IntoIterator<Item = Change<'a>>,
     ) -> (Vec<bool>, RetainedTopics) {
         let _gate = self.retained_gate.write();
-        (self.apply(changes), self.retained.topics())
+        let retained = self.retained.topics();
+        before(&retained);
+        (self.apply(changes), retained)
     }
 
     /// Puts the retained messages that a new subscription matches into its subscriber's mailbox.

@@ -164,7 +164,7 @@ impl Session {
             self.router.replay_and_apply(now, &self.mailbox, wanted.map(|(subscription, _)| subscription), changes);
             return;
         }
-        let (existed, retained) = self.router.apply_and_look(changes);
+        let (existed, retained) = self.router.apply_and_look(|_| {}, changes);
         for (subscription, existed) in accepted.iter().zip(existed) {
             if subscription.wants_retained(existed) {
                 self.router.replay(now, &retained, subscription, &self.mailbox);

@@ -8,8 +8,8 @@ use super::{Place, Problem};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Claim {
-    /// Reads the topics that match the filter.
-    Subscribe { filter: Text },
+    /// Reads the topics that match the filter; where it is durable, what comes while the flow does not run waits for it.
+    Subscribe { filter: Text, durable: bool },
     /// Writes topics; parts that come from the message are shown as `+`.
     Publish { filter: Text },
     /// Opens an HTTP path for a verb (`ALL` for every one).

@@ -54,7 +54,7 @@ impl Module for In {
 
     fn check(settings: &InSettings, checker: &mut Checker<'_>) {
         checker.topic_filter("topic", &settings.topic);
-        checker.claim(Claim::Subscribe { filter: settings.topic.as_str().into() });
+        checker.claim(Claim::Subscribe { filter: settings.topic.as_str().into(), durable: false });
     }
 
     fn build(_: InSettings, _: &mut BuildContext<'_>) -> Result<Built, BuildError> {

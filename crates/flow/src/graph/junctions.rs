@@ -36,7 +36,7 @@ impl Junctions {
     pub(super) fn add_read(&mut self, flow: &FlowTouches<'_>) {
         for (module, claim) in flow.claims {
             match claim {
-                Claim::Subscribe { filter } => self.add_subscription(flow, module, filter),
+                Claim::Subscribe { filter, .. } => self.add_subscription(flow, module, filter),
                 Claim::Endpoint { path, verb } => {
                     let name = format!("{verb} /{}", trim_path(path));
                     self.endpoints.push((verb.to_string(), trim_path(path).to_owned(), name.clone()));

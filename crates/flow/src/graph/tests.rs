@@ -29,7 +29,7 @@ fn publish(filter: &str) -> Claim {
 }
 
 fn subscribe(filter: &str) -> Claim {
-    Claim::Subscribe { filter: filter.into() }
+    Claim::Subscribe { filter: filter.into(), durable: false }
 }
 
 fn store(name: &str, persistent: bool, writes: bool) -> Claim {

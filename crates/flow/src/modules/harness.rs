@@ -13,8 +13,8 @@ use flow::module::{Built, Failure, Inbound, ModuleKind, Step, Waiting, WaitingSt
 use flow::run::{Emitter, FlowContext, Itinerary, Outcome, Receipt, Source, VariableNames};
 use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
-    Answer, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse, Inbox,
-    LogLevel, Published, QueueInbox, QueueMessage, Queues, ServiceError, Services, Store, Stored, Stores,
+    Answer, Backlog, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse,
+    Inbox, LogLevel, Published, QueueInbox, QueueMessage, Queues, ServiceError, Services, Store, Stored, Stores,
     SubscribeRequest, Taken, Timers,
 };
 use message::value::parse_json;
@@ -232,11 +232,14 @@ impl Gate {
 #[derive(Default)]
 pub struct MemoryBroker {
     pub published: Mutex<Vec<Publication>>,
-    inboxes: Mutex<Vec<(TopicFilter, Queue<Taken>)>>,
+    inboxes: Mutex<Vec<(TopicFilter, bool, Queue<Taken>)>>,
     /// When set, whatever is published is held back until the gate is open.
     pub full: Mutex<Option<Arc<Gate>>>,
     /// When set, whatever is published is refused in these words.
     pub refuses: Mutex<Option<String>>,
+    /// What durable subscriptions asked for, and how the itineraries of their messages ended.
+    pub backlogs: Mutex<Vec<Backlog>>,
+    pub settled: Arc<Mutex<Vec<Outcome>>>,
 }
 
 type Queue<T> = Arc<Mutex<VecDeque<T>>>;
@@ -251,10 +254,12 @@ impl MemoryBroker {
 
     pub fn deliver(&self, publication: Publication) {
         let publication = Arc::new(publication);
-        for (filter, queue) in self.inboxes.lock().unwrap().iter() {
+        for (filter, is_durable, queue) in self.inboxes.lock().unwrap().iter() {
             if filter.matches(&publication.topic) {
                 let publication = Arc::clone(&publication);
-                queue.lock().unwrap().push_back(Taken { qos: publication.qos, publication, retained: false });
+                let settled = Arc::clone(&self.settled);
+                let receipt = is_durable.then(|| Receipt::new(move |outcome| settled.lock().unwrap().push(outcome)));
+                queue.lock().unwrap().push_back(Taken { qos: publication.qos, publication, retained: false, receipt });
             }
         }
     }
@@ -271,7 +276,8 @@ impl MemoryBroker {
 impl Broker for MemoryBroker {
     fn subscribe(&self, _: &ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError> {
         let queue = Queue::default();
-        self.inboxes.lock().unwrap().push((request.filter, Arc::clone(&queue)));
+        self.backlogs.lock().unwrap().extend(request.durable);
+        self.inboxes.lock().unwrap().push((request.filter, request.durable.is_some(), Arc::clone(&queue)));
         Ok(Box::new(MemoryInbox(queue)))
     }
 

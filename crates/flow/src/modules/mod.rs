@@ -26,6 +26,7 @@ mod switch;
 mod timer;
 
 // What several of them are made of.
+mod backlog;
 mod calendar;
 mod comparison;
 mod conversion;

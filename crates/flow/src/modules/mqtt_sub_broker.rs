@@ -8,6 +8,7 @@ use message::{ModuleId, Now, Object, Publication, PublicationProperties, QoS, Te
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::backlog::BacklogSettings;
 use super::message_part::MessagePart;
 use super::payload::{self, PayloadFormat};
 use crate::build::{BuildContext, BuildError};
@@ -23,6 +24,14 @@ use crate::services::{Inbox, SubscribeRequest, Taken};
 /// whether the message was retained before the flow subscribed, and the MQTT 5 properties `contentType`, `responseTopic`,
 /// `correlationData` (bytes) and `userProperties` (an object; a name that occurs more than once has an array).
 ///
+/// **Durable** With `durable = true` every message that matches is written to the node's disk, whatever its quality of
+/// service, and its publisher's acknowledgement waits for that. It waits there while the flow is stopped, is deployed anew,
+/// or the node is down, and leaves when every branch of its itinerary has come to its end. When a branch failed for good,
+/// or the node went down meanwhile, the message comes again; after its last delivery it is kept as a dead letter. What waits
+/// is shown as the queue `<flow>.<module>`, the dead letters as `<flow>.<module>.dead`. Both are removed, with all that is in
+/// them, with the flow, and when a version is deployed that has no durable module of this id; with `topic` changed, what
+/// waits stays. Messages begin in the order in which they were taken; one that comes again has lost its place.
+///
 /// **Failure** A payload that is not in the expected format still begins an itinerary: with
 /// `headwater: { success: false, message }` and the payload in `data` as text, or as bytes when it is no text.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,10 +45,17 @@ pub(super) struct Settings {
     /// The property that takes the payload. With `message`, the payload is the whole message, without topic and properties.
     #[serde(default = "MessagePart::data")]
     target: MessagePart,
-    /// The quality of service that is asked for: 0, 1 or 2. A message has the lower of this and its publisher's.
+    /// The quality of service that is asked for: 0, 1 or 2. A message has the lower of this and its publisher's. When
+    /// absent it is 0, and 2 for a durable subscription, which cannot ask for 0.
     #[serde(default)]
-    #[schemars(with = "u8", range(min = 0, max = 2))]
-    qos: QoS,
+    #[schemars(with = "Option<u8>", range(min = 0, max = 2))]
+    qos: Option<QoS>,
+    /// Whether messages wait on disk until they are worked off, also while the flow does not run.
+    #[serde(default)]
+    durable: bool,
+    /// What may wait for a durable subscription.
+    #[serde(default)]
+    backlog: Option<BacklogSettings>,
 }
 
 /// The module type.
@@ -60,13 +76,33 @@ format = "json"
         if let Err(what) = settings.target.check_beside(&BESIDE) {
             checker.problem("target", what, "choose another property");
         }
-        checker.claim(Claim::Subscribe { filter: Text::new(&settings.topic) });
+        if settings.durable && settings.qos == Some(QoS::AtMostOnce) {
+            checker.problem(
+                "qos",
+                "a durable subscription loses no message, so that it cannot ask for 0",
+                "leave it out",
+            );
+        }
+        match &settings.backlog {
+            Some(_) if !settings.durable => {
+                checker.problem(
+                    "backlog",
+                    "without `durable = true` nothing waits on disk",
+                    "add `durable = true`, or leave it out",
+                );
+            }
+            Some(backlog) => backlog.check("backlog", checker),
+            None => {}
+        }
+        checker.claim(Claim::Subscribe { filter: Text::new(&settings.topic), durable: settings.durable });
     }
 
     fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
         let filter = TopicFilter::parse(&settings.topic).map_err(BuildError::new)?;
         settings.target.check_beside(&BESIDE).map_err(BuildError::new)?;
-        let request = SubscribeRequest { filter, qos: settings.qos };
+        let durable = settings.durable.then(|| settings.backlog.unwrap_or_default().resolve());
+        let qos = settings.qos.unwrap_or(if settings.durable { QoS::ExactlyOnce } else { QoS::AtMostOnce });
+        let request = SubscribeRequest { filter, qos, durable };
         let inbox = context.services.broker.subscribe(context.module, request).map_err(BuildError::new)?;
         Ok(Built::Inbound(Box::new(Subscription {
             inbox,
@@ -111,9 +147,14 @@ impl Inbound for Subscription {
     fn poll_arrivals(&mut self, cx: &mut Context<'_>, now: Now, room: usize, arrivals: &mut Vec<Itinerary>) {
         let mut taken = std::mem::take(&mut self.taken);
         self.inbox.poll_take(cx, room, &mut taken);
-        for message in taken.drain(..) {
+        for mut message in taken.drain(..) {
+            let receipt = message.receipt.take();
             let (source, message) = self.begin(&message);
-            arrivals.push(Itinerary::begin(now, &self.flow, source, 0, message));
+            let begun = Itinerary::begin(now, &self.flow, source, 0, message);
+            arrivals.push(match receipt {
+                Some(receipt) => begun.with_receipt(receipt),
+                None => begun,
+            });
         }
         self.taken = taken;
     }
@@ -217,7 +258,9 @@ mod tests {
     use super::*;
     use crate::module::{ModuleKind, Of};
     use crate::modules::harness::{self, World, arrivals, arrived, now};
-    use message::Bytes;
+    use crate::run::Outcome;
+    use crate::services::BacklogFull;
+    use message::{Bytes, limits};
 
     const KIND: &dyn ModuleKind = &Of::<MqttSubBroker>::new();
 
@@ -291,6 +334,40 @@ mod tests {
         let found = harness::check(KIND, "topic = 'a/#/b'\ntarget = 'topic.x'");
         assert_eq!(found.lines().len(), 2, "{:?}", found.lines());
         assert!(found.lines()[1].contains("`topic` is taken"), "{:?}", found.lines());
-        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("a/#/b") }]);
+        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("a/#/b"), durable: false }]);
+    }
+
+    #[test]
+    fn the_end_of_an_itinerary_settles_a_message_of_a_durable_subscription() {
+        let world = World::new();
+        let mut inbound =
+            world.inbound(KIND, "topic = '#'\ndurable = true\nbacklog = { messages_max = 7, policy = 'drop-oldest' }");
+        let asked = world.broker.backlogs.lock().unwrap()[0];
+        assert_eq!((asked.messages_max, asked.when_full), (7, BacklogFull::DropOldest));
+        assert_eq!((asked.bytes_max, asked.in_flight_max), (limits::QUEUE_BYTES_MAX, limits::FLOW_QUEUE_MESSAGES));
+        world.broker.send("a", b"1");
+        world.broker.send("a", b"2");
+        let mut begun = arrivals(&mut *inbound, now(0), 10);
+        assert!(world.broker.settled.lock().unwrap().is_empty());
+        begun[1].receipt().unwrap().fail();
+        begun.truncate(1);
+        drop(begun);
+        assert_eq!(*world.broker.settled.lock().unwrap(), [Outcome::Failed, Outcome::Done]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_of_a_durable_subscription_is_named() {
+        for (toml, expect) in [
+            ("topic = 'a'\ndurable = true\nqos = 0", "it cannot ask for 0"),
+            ("topic = 'a'\nbacklog = { messages_max = 1 }", "without `durable = true`"),
+            ("topic = 'a'\ndurable = true\nbacklog = { messages_max = 0 }", "backlog.messages_max: out of range"),
+            ("topic = 'a'\ndurable = true\nbacklog = { in_flight_max = 0 }", "backlog.in_flight_max: out of range"),
+        ] {
+            let found = harness::check(KIND, toml);
+            assert!(found.lines()[0].contains(expect), "{toml}: {:?}", found.lines());
+        }
+        let found = harness::check(KIND, "topic = 'a'\ndurable = true\nqos = 1");
+        assert!(found.lines().is_empty(), "{:?}", found.lines());
+        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("a"), durable: true }]);
     }
 }

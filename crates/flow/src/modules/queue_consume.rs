@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::task::Context;
 
 use bytestring::ByteString;
-use message::{ModuleId, Now, Object, QueueName, Text, Value, limits};
+use message::{ModuleId, Now, Object, QueueName, Text, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::backlog::{MOST_IN_FLIGHT, in_flight_max};
 use super::mqtt_sub_broker::properties_value;
 use super::payload::{self, PayloadFormat};
 use crate::build::{BuildContext, BuildError};
@@ -40,12 +41,6 @@ pub(super) struct Settings {
     in_flight_max: u32,
 }
 
-const MOST_IN_FLIGHT: u32 = 10_000;
-
-fn in_flight_max() -> u32 {
-    limits::FLOW_QUEUE_MESSAGES as u32
-}
-
 /// The module type.
 #[derive(Debug)]
 pub(super) struct QueueConsume;
@@ -61,7 +56,7 @@ impl Module for QueueConsume {
         if !(1..=MOST_IN_FLIGHT).contains(&settings.in_flight_max) {
             checker.problem("in_flight_max", "out of range", format!("write a number from 1 to {MOST_IN_FLIGHT}"));
         }
-        checker.claim(Claim::Subscribe { filter: Text::from(format!("$queue/{}", settings.queue)) });
+        checker.claim(Claim::Subscribe { filter: Text::from(format!("$queue/{}", settings.queue)), durable: false });
     }
 
     fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
@@ -183,7 +178,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         let found = harness::check(KIND, "queue = 'orders'\nin_flight_max = 0");
         assert!(found.lines()[0].contains("out of range"), "{:?}", found.lines());
-        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("$queue/orders") }]);
+        assert_eq!(found.claims(), [&Claim::Subscribe { filter: Text::new("$queue/orders"), durable: false }]);
         let error = World::new().try_build(KIND, "queue = 'absent'").map(|_| ()).unwrap_err();
         assert!(error.contains("no queue `absent`"), "{error}");
     }

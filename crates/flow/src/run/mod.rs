@@ -12,6 +12,6 @@ pub use context::{FlowContext, ItineraryId, Source};
 pub use emitter::Emitter;
 pub use figures::{ConnectionFigures, FlowFigures, Histogram, ModuleFigures};
 pub use itinerary::Itinerary;
-pub use receipt::{Outcome, Receipt};
+pub use receipt::{Outcome, Receipt, break_down};
 pub use variables::{VariableError, VariableNames, Variables};
 pub use worker::{Halt, Progress, Worker, WorkerError};

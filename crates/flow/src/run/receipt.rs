@@ -1,5 +1,6 @@
 //! The end-to-end acknowledgement: resolves when every branch of an itinerary has ended.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,10 +37,35 @@ impl Receipt {
     }
 }
 
-impl Drop for Pending {
+thread_local! {
+    static BREAKS_DOWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets go of what a flow has under way without having done it: receipts that are dropped by `let_go` have failed.
+pub fn break_down<T>(let_go: impl FnOnce() -> T) -> T {
+    /// Ends the state also when a drop panics.
+    struct Until(bool);
+    impl Drop for Until {
+        fn drop(&mut self) {
+            BREAKS_DOWN.set(self.0);
+        }
+    }
+    let _until = Until(BREAKS_DOWN.replace(true));
+    let_go()
+}
+
+impl Drop for Receipt {
     fn drop(&mut self) {
         // A panic unwinds through here too: what was under way then has not been done.
-        let failed = *self.failed.get_mut() || std::thread::panicking();
+        if std::thread::panicking() || BREAKS_DOWN.get() {
+            self.fail();
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let failed = *self.failed.get_mut();
         let on_end = self.on_end.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(on_end) = on_end {
             on_end(if failed { Outcome::Failed } else { Outcome::Done });
@@ -67,6 +93,20 @@ mod tests {
         assert!(outcomes.try_recv().is_err());
         drop(branch);
         assert_eq!(outcomes.try_recv(), Ok(Outcome::Done));
+    }
+
+    #[test]
+    fn what_is_let_go_of_in_a_breakdown_has_failed_also_when_a_branch_lives_on() {
+        let (sender, outcomes) = mpsc::channel();
+        let receipt = Receipt::new(move |outcome| sender.send(outcome).unwrap());
+        let elsewhere = receipt.clone();
+        break_down(|| drop(receipt));
+        assert!(outcomes.try_recv().is_err());
+        drop(elsewhere);
+        assert_eq!(outcomes.try_recv(), Ok(Outcome::Failed));
+        let (sender, outcomes) = mpsc::channel();
+        drop(Receipt::new(move |outcome| sender.send(outcome).unwrap()));
+        assert_eq!(outcomes.try_recv(), Ok(Outcome::Done), "the breakdown is over");
     }
 
     #[test]

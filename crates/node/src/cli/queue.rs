@@ -168,15 +168,16 @@ impl Peek {
 }
 
 fn table(answer: &Value) -> String {
-    let head = ["QUEUE", "MESSAGES", "BYTES", "IN FLIGHT", "CONSUMERS", "DEAD"].map(str::to_owned);
+    let head = ["QUEUE", "FLOW", "MESSAGES", "BYTES", "IN FLIGHT", "CONSUMERS", "DEAD"].map(str::to_owned);
     let queues = answer.get("queues").and_then(Value::as_array).into_iter().flatten();
     let row = |queue: &Value| {
-        let name = queue.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str, missing: &str| queue.get(name).and_then(Value::as_str).unwrap_or(missing).to_owned();
+        let (name, flow) = (text("name", ""), text("flow", "-"));
         let figures = ["messages", "bytes", "in_flight", "consumers", "dead_lettered"].map(|it| number(queue, it));
         let [messages, bytes, in_flight, consumers, dead] = figures.map(|figure| figure.to_string());
-        [name, messages, bytes, in_flight, consumers, dead]
+        [name, flow, messages, bytes, in_flight, consumers, dead]
     };
-    let rows: Vec<[String; 6]> = std::iter::once(head).chain(queues.map(row)).collect();
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(queues.map(row)).collect();
     columns(&rows)
 }
 
@@ -194,9 +195,13 @@ mod tests {
 
     #[test]
     fn queues_are_a_table() {
-        let answer = json!({ "queues": [{ "name": "orders", "messages": 12, "bytes": 3400, "in_flight": 1, "consumers": 2, "dead_lettered": 0 }] });
-        let expected = "QUEUE   MESSAGES  BYTES  IN FLIGHT  CONSUMERS  DEAD\n\
-                        orders  12        3400   1          2          0\n";
+        let figures = |name: &str| json!({ "name": name, "messages": 12, "bytes": 3400, "in_flight": 1, "consumers": 2, "dead_lettered": 0 });
+        let mut of_flow = figures("line.in");
+        of_flow.as_object_mut().unwrap().insert("flow".to_owned(), json!("line"));
+        let answer = json!({ "queues": [figures("orders"), of_flow] });
+        let expected = "QUEUE    FLOW  MESSAGES  BYTES  IN FLIGHT  CONSUMERS  DEAD\n\
+                        orders   -     12        3400   1          2          0\n\
+                        line.in  line  12        3400   1          2          0\n";
         assert_eq!(table(&answer), expected);
     }
 }

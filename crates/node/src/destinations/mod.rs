@@ -1,10 +1,11 @@
-//! The queues of the node: which there are, made and changed by configuration, API and command line, kept in the
+//! The queues of the node: which there are, made and changed by configuration, API, command line and flows, kept in the
 //! tables, fed by the broker's router.
 
 mod commit;
 mod queue;
 mod requeue;
 mod settings;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) use self::queue::{HandedOut, NodeQueue, PutError, QueueConsumer, Queu
 pub(crate) use self::requeue::{RequeueError, Requeued};
 use self::settings::SettingsError;
 pub use self::settings::{DurabilityWord, PolicyWord, QueueSettings};
+pub(crate) use self::subscription::PutSubscription;
 use crate::clock;
 
 /// What is published to a topic that begins so goes straight into the queue that is named after it.
@@ -43,7 +45,7 @@ pub(crate) struct Destinations {
 #[derive(Debug)]
 struct Running {
     queue: Arc<NodeQueue>,
-    bindings: Bindings,
+    bindings: Arc<Bindings>,
     task: AbortHandle,
 }
 
@@ -61,6 +63,14 @@ pub(crate) enum Put {
     Changed,
 }
 
+/// When the router begins to bring what a queue is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bind {
+    Now,
+    /// Whoever makes or changes it binds it, together with others.
+    Later,
+}
+
 /// Why a queue was not made, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
@@ -72,6 +82,8 @@ pub(crate) enum ChangeError {
     TooMany,
     #[error("queue `{by}` sends its dead letters to `{name}`: change that first")]
     InUse { name: QueueName, by: QueueName },
+    #[error("queue `{0}` was removed at the same time")]
+    Gone(QueueName),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -101,7 +113,7 @@ impl Destinations {
             tracing::error!(queues = scan.damaged, "the tables are damaged: queues are lost with what waits in them");
         }
         for (name, stored) in known {
-            all.start(name, stored)?;
+            all.start(name, stored, Bind::Now)?;
         }
         for (name, settings) in wanted {
             all.put_queue(name, settings).await?;
@@ -135,9 +147,9 @@ impl Destinations {
         }
         if let Some(letters) = letters {
             let options = QueueSettings::for_dead_letters().resolve(&letters)?;
-            self.write(&letters, options).await?;
+            self.write(&letters, options, Bind::Now).await?;
         }
-        self.write(name, options).await
+        self.write(name, options, Bind::Now).await
     }
 
     /// Removes a queue with all that waits in it. Says whether it was there.
@@ -152,10 +164,15 @@ impl Destinations {
             return Err(ChangeError::InUse { name: name.clone(), by });
         }
         let Some(queue) = self.queue(name) else { return Ok(false) };
-        self.tables.queues().remove(name).await?;
-        self.queues.write().remove(name);
-        self.spool.remove(queue.destination());
+        self.forget(&queue).await?;
         Ok(true)
+    }
+
+    async fn forget(&self, queue: &NodeQueue) -> Result<(), WriteError> {
+        self.tables.queues().remove(queue.name()).await?;
+        self.queues.write().remove(queue.name());
+        self.spool.remove(queue.destination());
+        Ok(())
     }
 
     /// Follows the dead letters from queue to queue.
@@ -171,12 +188,17 @@ impl Destinations {
         Err(ChangeError::Circle(name.clone()))
     }
 
-    async fn write(self: &Arc<Self>, name: &QueueName, options: table::QueueOptions) -> Result<Put, ChangeError> {
+    async fn write(
+        self: &Arc<Self>,
+        name: &QueueName,
+        options: table::QueueOptions,
+        bind: Bind,
+    ) -> Result<Put, ChangeError> {
         let Some(queue) = self.queue(name) else {
             let destination = self.tables.destinations().give()?;
             let stored = StoredQueue { destination, created: clock::now().wall, options };
             self.tables.queues().put(name, &stored).await?;
-            self.start(name.clone(), stored)?;
+            self.start(name.clone(), stored, bind)?;
             return Ok(Put::Made);
         };
         let before = queue.stored();
@@ -187,25 +209,31 @@ impl Destinations {
         self.tables.queues().put(name, &stored).await?;
         let filters = filters(name, &stored);
         queue.change(stored)?;
-        if let Some(running) = self.queues.read().get(name) {
+        if let Some(running) = self.queues.read().get(name).filter(|_| bind == Bind::Now) {
             running.bindings.set(filters);
         }
         Ok(Put::Changed)
     }
 
-    fn start(self: &Arc<Self>, name: QueueName, stored: StoredQueue) -> Result<(), ReadError> {
+    fn start(self: &Arc<Self>, name: QueueName, stored: StoredQueue, bind: Bind) -> Result<(), ReadError> {
         let filters = filters(&name, &stored);
         let queue = NodeQueue::open(&self.spool, name.clone(), stored)?;
         let bindings = Bindings::new(&self.router, Arc::clone(&queue) as Arc<dyn broker::Collector>);
-        bindings.set(filters);
+        if bind == Bind::Now {
+            bindings.set(filters);
+        }
+        let bindings = Arc::new(bindings);
         let task = tokio::spawn(queue.run(self)).abort_handle();
         self.queues.write().insert(name, Running { queue, bindings, task });
         Ok(())
     }
 }
 
-/// What the router shall bring: what is bound, and what is published to the queue by name.
+/// What the router shall bring: what is bound, and what is published to the queue by name, but for those of flows.
 fn filters(name: &QueueName, stored: &StoredQueue) -> Vec<TopicFilter> {
+    if name.owner().is_some() {
+        return stored.options.bindings.clone();
+    }
     let own = TopicFilter::parse(&format!("{QUEUE_TOPICS}{name}"));
     stored.options.bindings.iter().cloned().chain(own.ok()).collect()
 }

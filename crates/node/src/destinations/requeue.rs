@@ -60,7 +60,8 @@ impl Destinations {
             let (letters, read_on) = queue.peek(from, STEP_MESSAGES)?;
             for letter in letters.iter().map(|peeked| &peeked.stored).filter(|stored| stored.ordinal < end) {
                 let died_in = user_property(&letter.publication, DEAD_LETTER_QUEUE);
-                let origin = died_in.and_then(|name| QueueName::parse(name).ok()).and_then(|name| self.queue(&name));
+                let origin =
+                    died_in.and_then(|name| QueueName::parse_any(name).ok()).and_then(|name| self.queue(&name));
                 let moved = match origin {
                     Some(origin) if origin.name() != name => {
                         queue.move_to(now, &origin, letter.ordinal, alive_again)?

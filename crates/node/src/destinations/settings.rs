@@ -162,6 +162,7 @@ pub(super) fn hand_out(options: &table::QueueOptions) -> QueueOptions {
     QueueOptions {
         ack_timeout: options.ack_timeout,
         deliveries_max: options.deliveries_max,
+        has_delay: options.has_delay,
         ..QueueOptions::new(ordering)
     }
 }

@@ -7,14 +7,15 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use broker::{
-    Delivery, LocalSubscriber, MailboxOptions, Overflow, RetainHandling, RouteCache, Routed, Router, SubscribeOptions,
-    Subscription,
+    Delivery, LocalSubscriber, MailboxOptions, Overflow, Rebinding, RetainHandling, RouteCache, Routed, Router,
+    SubscribeOptions, Subscription,
 };
 use flow::run::Receipt;
 use flow::services::{Answer, Broker, Inbox, Published, ServiceError, SubscribeRequest, Taken};
 use message::{ModuleId, Moment, Now, Publication, limits};
 use parking_lot::Mutex;
 
+use super::durable::DurableSubscriptions;
 use crate::clock;
 
 /// How long a publisher inside the node holds back at most for a full mailbox. Flows may feed each other in a circle:
@@ -28,6 +29,7 @@ const WAKES_HELD_FOR_MAX: Duration = Duration::from_millis(1);
 pub(super) struct Attachment {
     router: Arc<Router>,
     subscribers: Mutex<Vec<Attached>>,
+    pub(super) durable: DurableSubscriptions,
     publisher: Mutex<Publisher>,
 }
 
@@ -49,28 +51,35 @@ impl Attachment {
         Arc::new(Self {
             router: Arc::clone(router),
             subscribers: Mutex::default(),
+            durable: DurableSubscriptions::default(),
             publisher: Mutex::new(Publisher { routes: router.route_cache(), held_since: None }),
         })
     }
 
     /// Makes this version's subscriptions live and those of the version before silent, in one step: each message goes
-    /// to exactly one of the two.
-    pub(super) fn take_over_from(&self, before: Option<&Self>, now: Now) {
-        let joining = self.subscribers.lock();
+    /// to exactly one of the two, or to a durable subscription, which is bound in that same step.
+    pub(super) fn take_over_from(&self, before: Option<&Self>, now: Now, binding: &[Rebinding<'_>]) {
+        if let Some(before) = before {
+            before.durable.rest();
+        }
+        let subscribers = self.subscribers.lock();
         let leaving: Vec<Arc<LocalSubscriber>> = before.map(Self::subscribers).unwrap_or_default();
         let leaving: Vec<&LocalSubscriber> = leaving.iter().map(Arc::as_ref).collect();
-        let joining = joining.iter().map(|one| (one.subscriber.as_ref(), vec![one.subscription.clone()])).collect();
-        broker::switch(&self.router, now, &leaving, joining);
+        let joining = subscribers.iter().map(|one| (one.subscriber.as_ref(), vec![one.subscription.clone()])).collect();
+        broker::switch_and_bind(&self.router, now, &leaving, joining, binding);
+        drop(subscribers);
+        self.durable.join();
     }
 
-    /// Makes the subscriptions silent. What already waits can still be drained.
+    /// Makes the subscriptions silent. What already waits can still be drained; for durable ones it waits on.
     pub(super) fn leave(&self, now: Now) {
+        self.durable.rest();
         let leaving = self.subscribers();
         let leaving: Vec<&LocalSubscriber> = leaving.iter().map(Arc::as_ref).collect();
         broker::switch(&self.router, now, &leaving, Vec::new());
     }
 
-    /// Messages that wait for this version.
+    /// Messages that wait for this version and are lost with it.
     pub(super) fn waiting(&self) -> usize {
         self.subscribers.lock().iter().map(|one| one.subscriber.depth()).sum()
     }
@@ -114,6 +123,9 @@ impl Publisher {
 
 impl Broker for Attachment {
     fn subscribe(&self, module: &ModuleId, request: SubscribeRequest) -> Result<Box<dyn Inbox>, ServiceError> {
+        if let Some(backlog) = request.durable {
+            return Ok(self.durable.subscribe(module, request, backlog));
+        }
         let options = SubscribeOptions {
             qos: request.qos,
             retain_as_published: true,
@@ -192,6 +204,7 @@ impl Inbox for MailboxInbox {
             publication: delivery.publication,
             qos: delivery.qos,
             retained: delivery.retain,
+            receipt: None,
         }));
     }
 

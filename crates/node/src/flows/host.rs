@@ -18,9 +18,11 @@ use super::environment::{NodeEnvironment, RuntimeTimers};
 use super::hand_over::Ending;
 use super::pulse::Pulse;
 use super::state::{FlowCondition, FlowState, FlowStatus};
+use super::subscriptions::rebindings;
 use super::thread::{Control, Event, FlowThread};
 use super::watchdog::{DRAIN_MAX, WATCH_EVERY};
 use crate::clock;
+use crate::destinations::Destinations;
 use crate::endpoints::{EndpointSet, EndpointTable};
 use crate::stores::NodeStores;
 
@@ -33,7 +35,7 @@ pub struct HostParts {
     pub endpoints: Arc<EndpointTable>,
     pub secrets_dir: std::path::PathBuf,
     pub stores: Arc<NodeStores>,
-    pub queues: Arc<dyn flow::services::Queues>,
+    pub(crate) destinations: Arc<Destinations>,
 }
 
 impl std::fmt::Debug for HostParts {
@@ -44,7 +46,7 @@ impl std::fmt::Debug for HostParts {
 
 /// The flows that run on this node.
 pub struct FlowHost {
-    parts: HostParts,
+    pub(super) parts: HostParts,
     pub(super) flows: Mutex<BTreeMap<FlowId, Slot>>,
     /// Deploys, starts and stops of all flows happen one after another.
     pub(super) changing: tokio::sync::Mutex<()>,
@@ -117,9 +119,12 @@ impl FlowHost {
             (slot.and_then(|slot| slot.running.clone()), debug)
         };
         let next = self.launch(&plan, &debug, self.new_holdings(&id)).await?;
+        let made = self.put_subscriptions(&id, &next).await?;
+        let unwanted = self.unwanted_subscriptions(&plan);
         let now = clock::now();
         let held = before.as_deref().map(|before| &before.holdings);
-        next.holdings.attachment.take_over_from(held.map(|held| held.attachment.as_ref()), now);
+        let attached = held.map(|held| held.attachment.as_ref());
+        next.holdings.attachment.take_over_from(attached, now, &rebindings(&made, &unwanted));
         self.parts.endpoints.switch(held.map(|held| &held.endpoints), Some(&next.holdings.endpoints));
         if let Some(before) = &before {
             let _ = before.control.try_send(Control::Close);
@@ -137,6 +142,7 @@ impl FlowHost {
             Some(before) => self.begin_after(before, &id, &next).await,
             None => self.begin(&id, &next),
         }
+        self.remove_subscriptions(unwanted.into_iter().map(|(owner, _)| owner)).await;
         Ok(())
     }
 
@@ -218,7 +224,7 @@ impl FlowHost {
             broker: Arc::clone(&holdings.attachment) as _,
             endpoints: Arc::clone(&holdings.endpoints) as _,
             stores: self.parts.stores.for_flow(&plan.flow.id),
-            queues: Arc::clone(&self.parts.queues),
+            queues: Arc::clone(&self.parts.destinations) as _,
             debug: Arc::clone(debug) as _,
             environment: Arc::new(environment),
             timers: Arc::new(RuntimeTimers),
@@ -320,6 +326,14 @@ impl FlowHost {
     }
 }
 
+impl Holdings {
+    /// Messages that wait for the version, on disk or in memory.
+    fn waiting(&self) -> usize {
+        let on_disk = usize::try_from(self.attachment.durable.waiting()).unwrap_or(usize::MAX);
+        self.attachment.waiting().saturating_add(on_disk)
+    }
+}
+
 impl Slot {
     fn state(&self) -> FlowState {
         let running = self.running.as_ref();
@@ -329,7 +343,7 @@ impl Slot {
             condition: self.condition.clone(),
             crashes: self.crashes,
             cpu: running.map(|running| running.pulse.cpu()).unwrap_or_default(),
-            waiting: running.map_or(0, |running| running.holdings.attachment.waiting()),
+            waiting: running.map_or(0, |running| running.holdings.waiting()),
             dropped: running.map_or(0, |running| running.holdings.attachment.dropped()),
             plan: Arc::clone(&self.plan),
         }

@@ -4,6 +4,7 @@
 mod attachment;
 mod backoff;
 mod debug;
+mod durable;
 mod environment;
 mod hand_over;
 mod host;
@@ -11,6 +12,7 @@ mod overrun;
 mod pulse;
 mod shut_down;
 mod state;
+mod subscriptions;
 mod thread;
 mod watchdog;
 

@@ -113,10 +113,11 @@ impl FlowThread {
             let end = self.drive(&mut worker).await;
             let what = match end {
                 // Another thread has taken its place, however this one ended.
-                _ if self.pulse.is_cancelled() => return,
-                End::Cancelled | End::Drained => return,
+                _ if self.pulse.is_cancelled() => return break_down(worker),
+                End::Cancelled => return break_down(worker),
+                End::Drained => return,
                 End::Halted(Halt { restart: false, what }) => {
-                    drop(worker);
+                    break_down(worker);
                     (self.on_event)(Event::Failed { what });
                     return;
                 }
@@ -130,7 +131,7 @@ impl FlowThread {
                 None => {
                     let lost = unwalked.len();
                     tracing::error!(flow = %self.plan.flow.id, lost, "the flow cannot be built to end what it had begun");
-                    return;
+                    return flow::run::break_down(|| drop(unwalked));
                 }
             };
             worker.take_over(unwalked);
@@ -231,6 +232,11 @@ impl FlowThread {
 fn discard(worker: Worker) -> Vec<(usize, Itinerary)> {
     // Dropping what a panic has left half done may panic once more.
     catch_unwind(AssertUnwindSafe(|| worker.into_unwalked())).unwrap_or_default()
+}
+
+/// Drops a worker that does not come to its end: what it has under way has failed.
+fn break_down(worker: Worker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| worker.break_down()));
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -39,7 +39,8 @@ impl FlowHost {
         }
     }
 
-    /// Gives a flow's thread up. What it had taken is lost; what waits goes on with the next thread.
+    /// Gives a flow's thread up. What it had taken is lost, but for messages of durable subscriptions, which come again;
+    /// what waits goes on with the next thread.
     fn give_up(self: &Arc<Self>, id: &FlowId, stuck: &Arc<Running>, what: &str) {
         let now = clock::now();
         let rest = {
@@ -125,6 +126,7 @@ impl FlowHost {
                 () = running.await_end(Ending::Ended) => return,
                 () = &mut deadline => {
                     running.pulse.cancel();
+                    running.holdings.attachment.durable.give_up();
                     let (seconds, waiting) = (span.as_secs(), running.holdings.attachment.waiting());
                     tracing::error!(seconds, waiting, "a version had not ended what it began and was given up with it");
                     running.end(Ending::Ended);
@@ -145,6 +147,7 @@ impl FlowHost {
     /// how many of them are still at work.
     fn abandon(&self, running: &Running) -> usize {
         running.pulse.cancel();
+        running.holdings.attachment.durable.give_up();
         scheduling::leave_the_rest(running.pulse.thread());
         running.end(Ending::Ended);
         let mut abandoned = self.abandoned.lock();

@@ -103,6 +103,9 @@ impl FlowLibrary {
         self.show(id)?;
         let ending = self.host.remove(id).await;
         let removed = self.table.remove(id).await;
+        if removed.is_ok() {
+            self.host.forget_subscriptions(id).await;
+        }
         self.not_started.lock().remove(id);
         drop(changing);
         ending.await;
@@ -114,7 +117,9 @@ impl FlowLibrary {
     /// Starts what ran when the node was last stopped. A flow that does not start is shown as failed; the others run.
     pub(crate) async fn restore(&self) -> Result<(), ChangeError> {
         let _changing = self.changing.lock().await;
-        for (id, marks) in self.table.flows()? {
+        let flows = self.table.flows()?;
+        let deployed = flows.iter().filter(|(_, marks)| marks.deployed.is_some()).map(|(id, _)| id.clone()).collect();
+        for (id, marks) in flows {
             let Some(number) = marks.deployed else { continue };
             if let Err(error) = self.restore_one(&id, number, marks.running).await {
                 let what = told(&error);
@@ -122,6 +127,7 @@ impl FlowLibrary {
                 self.not_started.lock().insert(id, what);
             }
         }
+        self.host.tidy_subscriptions(&deployed).await;
         Ok(())
     }
 

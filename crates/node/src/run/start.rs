@@ -152,7 +152,7 @@ fn host_parts(
         endpoints: Arc::clone(endpoints),
         secrets_dir: data_dir.join("secrets"),
         stores: Arc::clone(stores),
-        queues: Arc::clone(destinations) as Arc<dyn flow::services::Queues>,
+        destinations: Arc::clone(destinations),
     }
 }
 

@@ -16,6 +16,7 @@ mod broken_clients;
 mod check_before_deploy;
 mod dead_host;
 mod drain_at_the_end;
+mod durable;
 mod examples;
 mod flow_folder;
 mod full_disk;

@@ -171,7 +171,7 @@ fn the_command_line_does_it_too() {
     assert!(run(&["queue", "peek", "orders"]).contains("\"payload\":\"a\""));
     let taken = queue.take("");
     queue.settle("nack", &json!({ "receipts": [taken[0].1] }));
-    crate::harness::eventually(|| run(&["queue", "list"]), |list| list.contains("orders-dead  1 "));
+    crate::harness::eventually(|| run(&["queue", "list"]), |list| list.contains("orders-dead  -     1 "));
     assert_eq!(run(&["queue", "requeue", "orders-dead"]), "requeued 1, left 0\n");
     assert_eq!(run(&["queue", "purge", "orders"]), "purged 1\n");
     assert!(run(&["queue", "show", "orders"]).contains("\"purged\": 1"));

@@ -84,7 +84,7 @@ impl QueueTable {
             |snapshot| &snapshot.queues,
             ALL,
             |key, record| {
-                let name = std::str::from_utf8(key).ok().and_then(|name| QueueName::parse(name).ok());
+                let name = std::str::from_utf8(key).ok().and_then(|name| QueueName::parse_any(name).ok());
                 let name = name.ok_or(RecordError::Content("a key that is no queue name"))?;
                 take(name, StoredQueue::decode(key, record)?);
                 Ok(())
@@ -123,7 +123,7 @@ impl StoredQueue {
         let deliveries_max = u32::try_from(reader.varint()?);
         let deliveries_max = deliveries_max.map_err(|_| RecordError::Content("more deliveries than 32 bits hold"))?;
         let flags = reader.u8()?;
-        let dead_letter = Some(reader.text()?).filter(|name| !name.is_empty()).map(QueueName::parse).transpose();
+        let dead_letter = Some(reader.text()?).filter(|name| !name.is_empty()).map(QueueName::parse_any).transpose();
         let dead_letter = dead_letter.map_err(|_| RecordError::Content("a dead letter queue without a name"))?;
         reader.end()?;
         let (has_priority, has_delay) = (flags & PRIORITY != 0, flags & DELAY != 0);

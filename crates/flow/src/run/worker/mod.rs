@@ -22,6 +22,7 @@ use route::Outputs;
 use waiting::WaitingModule;
 
 use super::figures::add;
+use super::receipt::break_down;
 use super::{Emitter, FlowContext, FlowFigures, Itinerary, ModuleFigures};
 use crate::model::{QueueFull, QueueSpec, RetrySpec};
 use crate::module::{Inbound, Step};
@@ -165,9 +166,17 @@ impl Worker {
         self.modules.get(self.at_work?).map(|module| &module.id)
     }
 
-    /// Itineraries that have begun but whose walk has not: what a worker that takes over after a crash goes on with.
-    pub fn into_unwalked(self) -> Vec<(usize, Itinerary)> {
-        self.entrance.into()
+    /// Itineraries that have begun but whose walk has not: what a worker that takes over after a crash goes on with. All
+    /// others that it has under way have failed.
+    pub fn into_unwalked(mut self) -> Vec<(usize, Itinerary)> {
+        let unwalked = std::mem::take(&mut self.entrance);
+        self.break_down();
+        unwalked.into()
+    }
+
+    /// Ends at once. Everything that it has under way has failed.
+    pub fn break_down(self) {
+        break_down(|| drop(self));
     }
 
     /// Goes on with itineraries that a crashed worker of the same plan has left.

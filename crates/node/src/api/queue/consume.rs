@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::message::Message;
-use super::queue;
+use super::{consumable, queue};
 use crate::api::ApiState;
 use crate::api::body::Body;
 use crate::api::query::Asked;
@@ -124,7 +124,7 @@ pub(in crate::api) async fn consume(
     Path(name): Path<String>,
     Asked(asked): Asked<ConsumeAsked>,
 ) -> Result<Json<Consumed>, Problem> {
-    let queue = queue(&api, &name)?;
+    let queue = consumable(&api, &name)?;
     let max = asked.max.unwrap_or(1).clamp(1, limits::API_PAGE_MESSAGES_MAX);
     let wait = Duration::from_secs(asked.wait_s).min(limits::QUEUE_CONSUME_WAIT_MAX);
     let (sender, arriving) = mpsc::channel(max);

@@ -44,6 +44,12 @@ pub(super) struct Queues {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Queue {
     name: String,
+    /// The flow whose durable subscription it is, or whose dead letters it has; nothing for a queue of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow: Option<String>,
+    /// The module of that flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<String>,
     /// When it was made, as RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
@@ -109,6 +115,7 @@ pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) 
         (status = 201, description = "The queue is new."),
         (status = 204, description = "The queue has these settings now."),
         (status = 400, description = "The settings cannot be so.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It belongs to a flow.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn set(
@@ -116,7 +123,7 @@ pub(super) async fn set(
     Path(name): Path<String>,
     Body(settings): Body<QueueSettings>,
 ) -> Result<StatusCode, Problem> {
-    Ok(match api.destinations.put_queue(&queue_name(&name)?, &settings).await? {
+    Ok(match api.destinations.put_queue(&free_name(&name)?, &settings).await? {
         Put::Made => StatusCode::CREATED,
         Put::Changed => StatusCode::NO_CONTENT,
     })
@@ -128,16 +135,36 @@ pub(super) async fn set(
     responses(
         (status = 204, description = "The queue is gone."),
         (status = 404, description = "There is no such queue.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the dead letter queue of another.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the dead letter queue of another, or belongs to a flow.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn remove(State(api): State<ApiState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
-    let name = queue_name(&name)?;
+    let name = free_name(&name)?;
     if api.destinations.remove_queue(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_queue(&name)) }
 }
 
 fn queue_name(text: &str) -> Result<QueueName, Problem> {
-    QueueName::parse(text).map_err(Problem::bad_request)
+    QueueName::parse_any(text).map_err(Problem::bad_request)
+}
+
+/// The name of a queue that does not belong to a flow.
+fn free_name(text: &str) -> Result<QueueName, Problem> {
+    let name = queue_name(text)?;
+    match name.owner() {
+        Some((flow, module)) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!(
+                "queue `{name}` is the durable subscription of module `{module}` of flow `{flow}`: change it there"
+            ),
+        )),
+        None => Ok(name),
+    }
+}
+
+/// A queue that others than the flow may take messages from that it belongs to.
+fn consumable(api: &ApiState, text: &str) -> Result<Arc<NodeQueue>, Problem> {
+    let queue = queue(api, text)?;
+    if queue.name().is_subscription() { free_name(text).map(|_| queue) } else { Ok(queue) }
 }
 
 fn queue(api: &ApiState, text: &str) -> Result<Arc<NodeQueue>, Problem> {
@@ -153,8 +180,11 @@ impl From<QueueState> for Queue {
     fn from(state: QueueState) -> Self {
         let dropped = |reason: DropReason| state.dropped.get(reason as usize).copied().unwrap_or(0);
         let machine = &state.machine;
+        let (flow, module) = state.name.owner().unzip();
         Self {
             name: state.name.to_string(),
+            flow: flow.map(String::from),
+            module: module.map(String::from),
             created: state.stored.created,
             settings: QueueSettings::from(&state.stored.options),
             messages: state.waiting_messages,
@@ -185,7 +215,9 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Settings(_) | ChangeError::Circle(_) => Self::bad_request(error),
-            ChangeError::InUse { .. } | ChangeError::TooMany => Self::new(StatusCode::CONFLICT, error),
+            ChangeError::InUse { .. } | ChangeError::TooMany | ChangeError::Gone(_) => {
+                Self::new(StatusCode::CONFLICT, error)
+            }
             ChangeError::Write(error) => error.into(),
             ChangeError::Read(_) | ChangeError::Table(_) => Self::internal(error),
         }

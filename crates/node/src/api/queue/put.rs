@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use broker::queue::{DELAY, PRIORITY};
 use serde::Deserialize;
 
-use super::queue;
+use super::{free_name, queue};
 use crate::api::query::Asked;
 use crate::api::{ApiState, body};
 use crate::clock;
@@ -49,7 +49,7 @@ pub(in crate::api) async fn put(
     Asked(asked): Asked<PutAsked>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let queue = queue(&api, &name)?;
+    let queue = queue(&api, free_name(&name)?.as_str())?;
     let topic = asked.topic.clone().unwrap_or_else(|| format!("{QUEUE_TOPICS}{name}"));
     let topic = TopicName::parse(&topic).map_err(Problem::bad_request)?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ByteString::from);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use broker::queue::{ConsumerId, DeliveryTag, Nack};
-use message::Publication;
+use flow::run::Outcome;
+use message::{Publication, limits};
 
 use super::NodeQueue;
 use crate::clock;
@@ -15,6 +16,23 @@ use crate::clock;
 pub(crate) struct HandedOut {
     pub(crate) publication: Arc<Publication>,
     pub(crate) ticket: Ticket,
+}
+
+impl HandedOut {
+    /// Takes the message for an itinerary of a flow, whose end is to be told to the third of these. The second is which
+    /// delivery of the message it is, from 1.
+    pub(crate) fn begin(self) -> (Arc<Publication>, u32, impl FnOnce(Outcome) + Send + use<>) {
+        let Self { publication, ticket } = self;
+        ticket.take();
+        let delivery = ticket.tag().delivery;
+        let settle = move |outcome| {
+            ticket.say(match outcome {
+                Outcome::Done => Said::Done,
+                Outcome::Failed => Said::Not(Nack::Retry { delay: limits::QUEUE_FLOW_RETRY_DELAY }),
+            });
+        };
+        (publication, delivery, settle)
+    }
 }
 
 /// Where a consumer gets its messages. It must not call the queue back; it gets no more of them at a time than it said.
@@ -86,6 +104,15 @@ impl QueueConsumer {
 
     pub(crate) fn id(&self) -> ConsumerId {
         self.id
+    }
+
+    /// Takes no more from now on; it leaves when it is dropped.
+    pub(crate) fn rest(&self) {
+        let mut inside = self.queue.inside.lock();
+        inside.machine.handle_retired(self.id);
+        let sink = inside.sinks.remove(&self.id);
+        drop(inside);
+        drop(sink);
     }
 
     /// Takes no more, but keeps what it has until it has settled it or the time for that is over.

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use broker::queue::Nack;
-use flow::run::Outcome;
 use flow::services::{Answer, QueueInbox, QueueMessage, Queues, ServiceError};
-use message::{Now, Publication, QueueName, limits};
+use message::{Now, Publication, QueueName};
 use tokio::sync::mpsc;
 
-use super::{HandedOut, NodeQueue, QueueConsumer, Said, Sink};
+use super::{HandedOut, NodeQueue, QueueConsumer, Sink};
 use crate::destinations::Destinations;
 
 /// What a queue hands to a flow; there is room for as many as it takes.
@@ -34,16 +32,8 @@ impl QueueInbox for FlowInbox {
     fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>) {
         for _ in 0..room {
             let Poll::Ready(Some(handed)) = self.arriving.poll_recv(cx) else { return };
-            let HandedOut { publication, ticket } = handed;
-            ticket.take();
-            let delivery = ticket.tag().delivery;
-            let settle = Box::new(move |outcome| {
-                ticket.say(match outcome {
-                    Outcome::Done => Said::Done,
-                    Outcome::Failed => Said::Not(Nack::Retry { delay: limits::QUEUE_FLOW_RETRY_DELAY }),
-                });
-            });
-            taken.push(QueueMessage { publication, delivery, settle });
+            let (publication, delivery, settle) = handed.begin();
+            taken.push(QueueMessage { publication, delivery, settle: Box::new(settle) });
         }
     }
 

@@ -276,6 +276,11 @@ impl NodeQueue {
         self.spool.state(self.destination).map_or(Ordinal::default(), |state| Ordinal(state.next.0))
     }
 
+    /// Messages in it, those with consumers among them.
+    pub(crate) fn waiting_messages(&self) -> u64 {
+        self.spool.waiting(self.destination).0
+    }
+
     /// Lets all consumers go.
     pub(super) fn close(&self) {
         let sinks = std::mem::take(&mut self.inside.lock().sinks);
