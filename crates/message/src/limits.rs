@@ -329,6 +329,8 @@ pub const LOG_ROOM_RETRY: Duration = Duration::from_millis(100);
 pub const LOG_FILES_OPEN_MAX: usize = 32;
 /// Bytes of checksums that the search for whole records in one damaged segment may cost: about a second.
 pub const LOG_RESYNC_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Damaged bytes of one log that are kept aside for someone to look at: more are left where they are, or lost.
+pub const LOG_QUARANTINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one read of a log's file asks for at most, unless a single record is larger.
 pub const LOG_READ_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of other records that a read of a file takes along rather than to read twice.

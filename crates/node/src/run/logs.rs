@@ -116,12 +116,19 @@ fn tell(recovery: &Recovery) {
             file = damage.file,
             at = damage.at,
             bytes = damage.bytes,
+            records = damage.records,
             "the spool is damaged: {}",
             damage.what
         );
     }
     if recovery.lost_messages > 0 {
         tracing::error!(messages = recovery.lost_messages, "messages in the spool are lost by damage");
+    }
+    if recovery.quarantined_bytes > 0 {
+        tracing::info!(
+            bytes = recovery.quarantined_bytes,
+            "damaged bytes are copied to `spool/quarantine` in the data directory"
+        );
     }
     if recovery.cut_bytes > 0 || recovery.torn_records > 0 {
         tracing::info!(

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::end::{END_FILE, read_end_file};
 use super::record::HEADER_BYTES;
 use super::scan::{Found, Scanned, scan};
 use super::segment::{FileHeader, SEGMENT_HEADER_BYTES, Segment, TRAILER_BYTES, Trailer};
@@ -50,6 +51,8 @@ pub struct LogRecovery {
     pub torn_records: u64,
     /// Places that were safe once and cannot be read.
     pub damage: Vec<Damage>,
+    /// Damaged bytes that were copied aside just now.
+    pub quarantined_bytes: u64,
 }
 
 /// The files of a folder.
@@ -59,6 +62,8 @@ pub(crate) struct LogFiles {
     pub(crate) files: Vec<LogFile>,
     /// Files that were replaced, and not removed in time.
     pub(crate) leftovers: Vec<Arc<Segment>>,
+    /// Records below this were synced once.
+    pub(crate) promised: u64,
 }
 
 /// A file with what its ends say.
@@ -80,6 +85,8 @@ pub(crate) struct OpenRead {
     pub(crate) rest: u64,
     /// Something is missing that was safe once.
     pub(crate) damaged: bool,
+    /// Records that are missing at the end and were safe once.
+    pub(crate) lost_at_end: u64,
 }
 
 impl LogFiles {
@@ -106,7 +113,18 @@ impl LogFiles {
             recovery.bytes += file.length;
             files.push(file);
         }
-        Ok(Self { files, leftovers })
+        let promised = read_end_file(disk, folder, kind).map_err(|error| OpenError::disk(folder, error))?;
+        Ok(Self { files, leftovers, promised: promised.unwrap_or_default() })
+    }
+
+    /// Tells when all segments together, whose next number is `next`, have less than was promised: the last one is gone.
+    /// The number to go on with is the answer.
+    pub(crate) fn report_missing_end(&self, next: u64, recovery: &mut LogRecovery) -> u64 {
+        if self.promised > next {
+            let (file, records) = (END_FILE.to_owned(), self.promised - next);
+            recovery.damage.push(Damage { file, at: 0, bytes: 0, records, what: "the last segment, which is missing" });
+        }
+        next.max(self.promised)
     }
 }
 
@@ -169,17 +187,19 @@ impl LogFile {
         Ok(())
     }
 
-    /// Reads a segment without a footer. `after` is the base of the next segment: then this one was sealed once.
+    /// Reads a segment without a footer. `after` is the base of the next segment: then this one was sealed once. Records below
+    /// `promised` were synced once.
     pub(crate) fn read_open(
         &self,
         after: Option<u64>,
+        promised: u64,
         recovery: &mut LogRecovery,
         visit: impl FnMut(Found<'_>),
     ) -> io::Result<OpenRead> {
         let bytes = self.file.read_up_to(0, usize::try_from(self.length).unwrap_or(usize::MAX))?;
         let start = SEGMENT_HEADER_BYTES.min(bytes.len());
         let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
-        let synced = if after.is_some() { u64::MAX } else { scanned.synced };
+        let synced = if after.is_some() { u64::MAX } else { scanned.synced.max(promised) };
         // Nobody was promised anything of a file of which nothing was synced.
         if synced > self.segment.base {
             self.report_header(recovery);
@@ -195,7 +215,12 @@ impl LogFile {
             }
         }
         let rest = self.length.saturating_sub(scanned.end as u64);
+        let lost_at_end = if after.is_some() { 0 } else { promised.saturating_sub(scanned.next) };
         match after {
+            None if lost_at_end > 0 => {
+                damaged = true;
+                recovery.damage.push(self.damage(scanned.end as u64, rest, lost_at_end, "the end of the log"));
+            }
             Some(base) => {
                 let records = base.saturating_sub(scanned.next);
                 recovery.damage.push(self.damage(scanned.end as u64, rest, records, "the footer of a segment"));
@@ -203,7 +228,7 @@ impl LogFile {
             // A footer that was being written when the power went looks no different.
             None => recovery.cut_bytes += rest,
         }
-        Ok(OpenRead { scanned, rest, damaged })
+        Ok(OpenRead { scanned, rest, damaged, lost_at_end })
     }
 
     /// Whether the first record is a whole one of this kind.

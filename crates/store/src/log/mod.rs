@@ -7,9 +7,11 @@
 mod append_error;
 mod bytes_in;
 mod committer;
+mod end;
 mod files;
 mod marks;
 mod publication;
+mod quarantine;
 mod ranges;
 mod read_error;
 mod record;
@@ -28,10 +30,9 @@ pub use read_error::ReadError;
 pub(crate) use bytes_in::{Decoder, put_varint};
 pub(crate) use files::{LogFile, LogFiles, OpenRead, read_end};
 pub(crate) use publication::{decode_publication, encode_publication};
+pub(crate) use quarantine::set_aside;
 pub(crate) use ranges::Ranges;
 pub(crate) use record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};
-#[cfg(test)]
-pub(crate) use scan::scan;
 pub(crate) use scan::{Found, Scanned, next_whole};
 pub(crate) use segment::{SEGMENT_HEADER_BYTES, Segment, Trailer};
 pub(crate) use shared::{HasTail, Log};

@@ -11,6 +11,7 @@ use message::limits;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::committer::{CommitQueue, Source};
+use super::end::EndFile;
 use super::marks::{CommitPoint, Marks, Poisoned};
 use super::segment::Segment;
 use super::tail::{Batch, Chunk, Tail};
@@ -33,6 +34,7 @@ pub(crate) struct Log<S> {
     pub(crate) disk: Arc<dyn Disk>,
     files: Mutex<VecDeque<OpenFile>>,
     queue: Arc<CommitQueue>,
+    end: EndFile,
 }
 
 /// Why a log takes no record for now.
@@ -54,7 +56,7 @@ impl<S: HasTail> Log<S> {
         queue.look_at_room(&*disk, folder);
         let marks = Marks::starting_at(state.tail().next());
         let files = Mutex::new(VecDeque::new());
-        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, queue }
+        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, queue, end: EndFile::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
@@ -117,6 +119,15 @@ impl<S: HasTail> Log<S> {
         files.push_front((segment.base, segment.generation, Arc::clone(&file)));
         files.truncate(limits::LOG_FILES_OPEN_MAX);
         Ok(file)
+    }
+
+    /// Writes down how far the log is synced, if it was by new records and not by repairs alone.
+    fn note_end(&self, batch: &Batch) {
+        if let Some(chunk) = batch.chunks.iter().rfind(|chunk| !chunk.seals) {
+            let ends_segment = batch.chunks.iter().any(|chunk| chunk.seals);
+            // It helps to see what is lost after a failure; that is not worth a failure of its own.
+            let _ = self.end.note(&*self.disk, &self.folder, chunk.segment.kind, batch.next, ends_segment);
+        }
     }
 
     fn forget(&self, segment: &Segment) {
@@ -183,6 +194,7 @@ impl<S: HasTail> Source for Log<S> {
             self.file(&segment)?.sync_data()?;
         }
         self.marks.move_synced(batch.next);
+        self.note_end(batch);
         for segment in &batch.removals {
             self.forget(segment);
             match self.disk.remove(&segment.path(&self.folder)) {

@@ -74,6 +74,10 @@ pub struct SpoolFigures {
     /// Since the spool was opened: segments that were written anew, and bytes that this gave back.
     pub rewritten_segments: u64,
     pub freed_bytes: u64,
+    /// When it was opened: places that could not be read, messages that were lost by that, and bytes that were copied aside.
+    pub damaged_places: u64,
+    pub lost_messages: u64,
+    pub quarantined_bytes: u64,
 }
 
 impl Spool {
@@ -117,6 +121,9 @@ impl Spool {
             destinations: state.destinations.len(),
             rewritten_segments,
             freed_bytes,
+            damaged_places: state.damaged.0,
+            lost_messages: state.damaged.1,
+            quarantined_bytes: state.quarantined_bytes,
         }
     }
 

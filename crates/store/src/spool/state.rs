@@ -63,6 +63,9 @@ pub(super) struct State {
     pub(super) rewriting: Vec<u64>,
     /// Segments that were written anew since the spool was opened, and bytes that this gave back.
     pub(super) rewritten: (u64, u64),
+    /// Places that were damaged when the spool was opened, and messages that were lost by it.
+    pub(super) damaged: (u64, u64),
+    pub(super) quarantined_bytes: u64,
     /// Kept for their memory.
     pub(super) results: Vec<Placed>,
     pub(super) making_room: Vec<(DestinationId, u64, DropReason)>,
@@ -88,6 +91,8 @@ impl State {
             emptied: Vec::new(),
             rewriting: Vec::new(),
             rewritten: (0, 0),
+            damaged: (0, 0),
+            quarantined_bytes: 0,
             results: Vec::new(),
             making_room: Vec::new(),
         }

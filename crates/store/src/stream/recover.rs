@@ -14,7 +14,7 @@ use super::{Inner, Stream, StreamOptions};
 use crate::disk::Disk;
 use crate::log::{
     Chunk, Committer, Log, LogFile, LogFiles, LogRecovery, OpenError, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Tail,
-    Trailer,
+    Trailer, set_aside,
 };
 
 impl Stream {
@@ -42,7 +42,7 @@ impl Stream {
             let sealed = match sealed(file, &mut recovery) {
                 Some(sealed) => sealed,
                 None => {
-                    let (sealed, chunk, cut) = open(file, after, &mut recovery).map_err(failed)?;
+                    let (sealed, chunk, cut) = open(file, (after, found.promised), &mut recovery).map_err(failed)?;
                     // As many offsets may have been given to messages that were cut.
                     next = sealed.next.max(file.segment.base) + cut;
                     chunks.push(chunk);
@@ -53,6 +53,8 @@ impl Stream {
             next = next.max(sealed.next).max(file.segment.base + 1);
             segments.insert(file.segment.base, sealed);
         }
+        next = found.report_missing_end(next, &mut recovery);
+        set_aside(&*disk, folder, &mut recovery);
         let mut tail = Tail::new(LOG_KIND, next);
         chunks.into_iter().for_each(|chunk| tail.put_chunk(chunk));
         found.leftovers.into_iter().for_each(|segment| tail.remove(segment));
@@ -81,9 +83,13 @@ fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> Option<Sealed> {
 }
 
 /// A segment without a footer, the footer that it gets, and how many offsets may have been given to what is cut.
-fn open(file: &LogFile, after: Option<u64>, recovery: &mut LogRecovery) -> std::io::Result<(Sealed, Chunk, u64)> {
+fn open(
+    file: &LogFile,
+    (after, promised): (Option<u64>, u64),
+    recovery: &mut LogRecovery,
+) -> std::io::Result<(Sealed, Chunk, u64)> {
     let mut contents = Contents::default();
-    let read = file.read_open(after, recovery, |found| {
+    let read = file.read_open(after, promised, recovery, |found| {
         if found.header.kind == KIND_MESSAGE {
             let place = u32::try_from(found.at).unwrap_or(u32::MAX);
             contents.add(found.header.seq, place, found.header.timestamp_us);
@@ -91,7 +97,7 @@ fn open(file: &LogFile, after: Option<u64>, recovery: &mut LogRecovery) -> std::
     })?;
     let footer_at = read.scanned.end.max(SEGMENT_HEADER_BYTES) as u64;
     let (records, checksum) = (read.scanned.records, read.scanned.checksum);
-    let next = after.unwrap_or(read.scanned.next);
+    let next = after.unwrap_or(read.scanned.next.saturating_add(read.lost_at_end));
     let mut bytes = Vec::new();
     Trailer { footer_at, records, next, checksum }.encode(&contents.encode(), &mut bytes);
     file.segment.cut_to(footer_at);

@@ -23,6 +23,27 @@ pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures) {
             spool.rewritten_segments,
         ),
         ("headwater_spool_freed_bytes", Kind::Counter, "bytes", "What that gave the disk back.", spool.freed_bytes),
+        (
+            "headwater_spool_damaged_places",
+            Kind::Gauge,
+            "",
+            "Places in the spool that could not be read when the node started.",
+            spool.damaged_places,
+        ),
+        (
+            "headwater_spool_lost_messages",
+            Kind::Gauge,
+            "",
+            "Messages that were known to be lost by that, once for each session and queue.",
+            spool.lost_messages,
+        ),
+        (
+            "headwater_spool_quarantined_bytes",
+            Kind::Gauge,
+            "bytes",
+            "Damaged bytes that were copied aside when the node started.",
+            spool.quarantined_bytes,
+        ),
     ] {
         metrics.family(name, kind, unit, help);
         metrics.sample(&[], value);

@@ -16,7 +16,7 @@ use super::Spool;
 use super::options::SpoolOptions;
 use super::state::{LOG_KIND, State};
 use crate::disk::Disk;
-use crate::log::{Committer, Damage, Log, LogFiles, LogRecovery, OpenError, Tail};
+use crate::log::{Committer, Damage, Log, LogFiles, LogRecovery, OpenError, Tail, set_aside};
 
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +29,8 @@ pub struct Recovery {
     pub torn_records: u64,
     /// Places that were safe once and cannot be read.
     pub damage: Vec<Damage>,
+    /// Damaged bytes that were copied aside just now, into `quarantine/` in the folder.
+    pub quarantined_bytes: u64,
     /// Messages that are lost by damage, counted once for each destination. More may be found when they are read.
     pub lost_messages: u64,
     /// All destinations that the spool knows.
@@ -51,11 +53,23 @@ impl Spool {
         segments::set_merged_aside(&mut files);
         let mut replay = Replay::new(options);
         segments::replay_files(&files, &mut replay, &mut found).map_err(failed)?;
-        let (state, lost_messages) = replay.finish(files.leftovers);
+        set_aside(&*disk, folder, &mut found);
+        let (mut state, lost_messages) = replay.finish(files.leftovers);
+        state.damaged = (found.damage.len() as u64, lost_messages);
+        state.quarantined_bytes = found.quarantined_bytes;
         let mut destinations: Vec<DestinationId> = state.destinations.keys().copied().collect();
         destinations.sort_unstable();
-        let LogRecovery { segments, bytes, cut_bytes, torn_records, damage } = found;
-        let recovery = Recovery { segments, bytes, cut_bytes, torn_records, damage, lost_messages, destinations };
+        let LogRecovery { segments, bytes, cut_bytes, torn_records, damage, quarantined_bytes } = found;
+        let recovery = Recovery {
+            segments,
+            bytes,
+            cut_bytes,
+            torn_records,
+            damage,
+            quarantined_bytes,
+            lost_messages,
+            destinations,
+        };
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());
         Ok((Self { log, wide: Arc::default() }, recovery))

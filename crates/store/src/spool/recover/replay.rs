@@ -35,6 +35,7 @@ struct Listed {
 struct Open {
     segment: Arc<Segment>,
     scanned: Scanned,
+    lost_at_end: u64,
     index: Index,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Replay {
     is_torn: bool,
     /// What each destination was to get next when the last segment was begun: all below is in segments that were sealed.
     safe: HashMap<DestinationId, u64, foldhash::fast::RandomState>,
-    next: u64,
+    pub(super) next: u64,
     /// As many numbers may have been given to records that were cut.
     cut_records: u64,
 }
@@ -200,18 +201,24 @@ impl Replay {
 
     /// A segment without a footer.
     pub(super) fn open(&mut self, segment: &Arc<Segment>, read: OpenRead, index: Index) {
-        let OpenRead { scanned, rest, damaged } = read;
-        self.next_after(segment, scanned.next);
+        let OpenRead { scanned, rest, damaged, lost_at_end } = read;
+        self.next_after(segment, scanned.next.saturating_add(lost_at_end));
         self.is_torn = !damaged;
         if rest > 0 && !damaged {
             self.cut_records = rest / RECORD_BYTES_LEAST + 1;
         }
-        self.open.push(Open { segment: Arc::clone(segment), scanned, index });
+        self.cut_records += lost_at_end;
+        self.open.push(Open { segment: Arc::clone(segment), scanned, lost_at_end, index });
     }
 
     /// The log goes on behind this segment. The next one must not bear its name, even if there is nothing in it.
     fn next_after(&mut self, segment: &Segment, next: u64) {
         self.next = self.next.max(next).max(segment.base + 1);
+    }
+
+    /// The log goes on with this number at least. All between may have been given.
+    pub(super) fn missing_end(&mut self, next: u64) {
+        self.cut_records += next.saturating_sub(self.next);
     }
 
     pub(super) fn repair_header(&mut self, segment: &Arc<Segment>) {
@@ -287,7 +294,7 @@ impl Replay {
 
     /// Gives a segment a footer.
     fn take_in(&mut self, open: Open) -> NewFooter {
-        let Open { segment, scanned, index } = open;
+        let Open { segment, scanned, lost_at_end, index } = open;
         let mut entries = Vec::new();
         let mut holes = HashMap::new();
         for (id, listed) in index.0 {
@@ -317,7 +324,8 @@ impl Replay {
             self.extents.entry(id).or_default().push(extent);
         }
         let mut bytes = Vec::new();
-        let Scanned { records, checksum, next, .. } = scanned;
+        let Scanned { records, checksum, .. } = scanned;
+        let next = scanned.next.saturating_add(lost_at_end);
         Trailer { footer_at, records, next, checksum }.encode(&footer, &mut bytes);
         segment.cut_to(footer_at);
         self.sealed.push((Arc::clone(&segment), footer_at + bytes.len() as u64, live));

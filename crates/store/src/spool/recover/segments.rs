@@ -10,8 +10,8 @@ use crate::spool::footer;
 use crate::spool::record::KIND_SNAPSHOT;
 
 /// Hands everything that the files hold to the replay.
-pub(super) fn replay_files(files: &LogFiles, replay: &mut Replay, recovery: &mut LogRecovery) -> io::Result<()> {
-    let files = &files.files;
+pub(super) fn replay_files(found: &LogFiles, replay: &mut Replay, recovery: &mut LogRecovery) -> io::Result<()> {
+    let files = &found.files;
     let mut from = None;
     for (index, file) in files.iter().enumerate().rev() {
         if file.begins_with(KIND_SNAPSHOT)? {
@@ -25,12 +25,13 @@ pub(super) fn replay_files(files: &LogFiles, replay: &mut Replay, recovery: &mut
         let after = files.get(index + 1).map(|next| next.segment.base);
         let with_state = from.is_none_or(|from| index >= from);
         if !replay_sealed(file, with_state, replay, recovery)? {
-            replay_open(file, with_state, after, replay, recovery)?;
+            replay_open(file, with_state, (after, found.promised), replay, recovery)?;
         }
         if file.header_is_damaged {
             replay.repair_header(&file.segment);
         }
     }
+    replay.missing_end(found.report_missing_end(replay.next, recovery));
     Ok(())
 }
 
@@ -45,7 +46,7 @@ pub(super) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
 /// Sets segments aside whose messages are in the one before them, since both were made one.
 pub(super) fn set_merged_aside(files: &mut LogFiles) {
     let mut next = 0;
-    let LogFiles { files, leftovers } = files;
+    let LogFiles { files, leftovers, .. } = files;
     let merged = files.extract_if(.., |file| {
         let is_merged = file.segment.base < next;
         if let Some((_, trailer)) = file.sealed.as_ref().filter(|_| !is_merged) {
@@ -77,12 +78,12 @@ fn replay_sealed(
 fn replay_open(
     file: &LogFile,
     with_state: bool,
-    after: Option<u64>,
+    (after, promised): (Option<u64>, u64),
     replay: &mut Replay,
     recovery: &mut LogRecovery,
 ) -> io::Result<()> {
     let mut index = Index::default();
-    let read = file.read_open(after, recovery, |found| {
+    let read = file.read_open(after, promised, recovery, |found| {
         if with_state {
             replay.record(found, Some(&mut index));
         } else {

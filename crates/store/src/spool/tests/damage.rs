@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spool::DropReason;
-use crate::tests::{ends_with_record, places};
+use crate::tests::places;
 
 const LAST: u64 = 60;
 
@@ -26,7 +26,7 @@ fn whole() -> (SimulatedDisk, Vec<PathBuf>) {
     }
     bench.commit();
     let disk = bench.disk.copy();
-    let paths = disk.paths();
+    let paths = crate::tests::segments(&disk);
     (disk, paths)
 }
 
@@ -39,8 +39,8 @@ fn expected(id: u64) -> Vec<(u64, String)> {
     }
 }
 
-/// `records` may be damaged; `knows` says whether it can be known at all that something is missing.
-fn check(disk: SimulatedDisk, records: usize, knows: bool, context: &str) {
+/// `records` may be damaged.
+fn check(disk: SimulatedDisk, records: usize, context: &str) {
     let bench = Bench::open(disk);
     for round in ["found", "repaired"] {
         for id in [1, 2] {
@@ -57,7 +57,7 @@ fn check(disk: SimulatedDisk, records: usize, knows: bool, context: &str) {
                 || bench.recovery.lost_messages > 0
                 || !bench.recovery.damage.is_empty()
                 || bench.recovery.cut_bytes + bench.recovery.torn_records > 0;
-            assert!(lost + again == 0 || counted || !knows, "{context}, {round}: {lost} lost, {again} again, not told");
+            assert!(lost + again == 0 || counted, "{context}, {round}: {lost} lost, {again} again, not told");
         }
         bench.commit();
     }
@@ -79,23 +79,20 @@ proptest! {
             at = bit.index(bytes.len() * 8);
             bytes[at / 8] ^= 1 << (at % 8);
         }).unwrap();
-        check(disk, 1, true, &format!("{} bit {at}", path.display()));
+        check(disk, 1, &format!("{} bit {at}", path.display()));
     }
 
     #[test]
     fn a_cut_costs_what_it_cuts_off(file in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
         let (disk, paths) = whole();
         let path = &paths[file.index(paths.len())];
-        let (mut cut, mut at_end_of_record) = (0, false);
+        let mut cut = 0;
         disk.damage(path, |bytes| {
             let length = at.index(bytes.len());
             cut = bytes.len() - length;
             bytes.truncate(length);
-            at_end_of_record = ends_with_record(1, path, bytes);
         }).unwrap();
-        // Of the file that was written last nobody knows how long it was.
-        let knows = Some(path) != paths.last() || !at_end_of_record;
-        check(disk, cut / 25 + 1, knows, &format!("{} cut by {cut}", path.display()));
+        check(disk, cut / 25 + 1, &format!("{} cut by {cut}", path.display()));
     }
 
     #[test]
@@ -103,7 +100,66 @@ proptest! {
         let (disk, paths) = whole();
         let path = &paths[file.index(paths.len())];
         crate::disk::Disk::remove(&disk, path).unwrap();
-        let knows = Some(path) != paths.last();
-        check(disk.copy(), 30, knows, &format!("{} removed", path.display()));
+        check(disk.copy(), 30, &format!("{} removed", path.display()));
     }
+}
+
+/// Cuts the last records off the file that was written last, each at its beginning, so that nothing looks torn.
+fn cut_records(disk: &SimulatedDisk, path: &Path, count: usize) {
+    let cut = |bytes: &mut Vec<u8>| {
+        let mut places = vec![crate::log::SEGMENT_HEADER_BYTES];
+        while let Some(header) = places.last().and_then(|at| crate::log::Header::decode(&bytes[*at..])) {
+            places.push(places.last().unwrap() + header.length as usize);
+        }
+        bytes.truncate(places[places.len() - 1 - count]);
+    };
+    disk.damage(path, cut).unwrap();
+}
+
+#[test]
+fn records_that_are_cut_off_the_end_without_a_trace_are_missed_and_their_numbers_not_used_again() {
+    let (disk, paths) = whole();
+    cut_records(&disk, paths.last().unwrap(), 3);
+    let bench = Bench::open(disk);
+    let [damage] = &bench.recovery.damage[..] else { panic!("{:?}", bench.recovery) };
+    assert_eq!((damage.records, damage.bytes, bench.recovery.cut_bytes), (3, 0, 0));
+    let next = bench.spool.state(DestinationId::new(1)).unwrap().next;
+    assert!(next >= Ordinal(LAST), "{next:?}");
+    bench.commit();
+    let again = Bench::open(bench.disk.after_kill());
+    assert_eq!(again.recovery.damage, [], "it is told once");
+    assert!(again.spool.state(DestinationId::new(1)).unwrap().next >= Ordinal(LAST - 3));
+}
+
+#[test]
+fn a_last_segment_that_is_gone_is_missed() {
+    let (disk, paths) = whole();
+    crate::disk::Disk::remove(&disk, paths.last().unwrap()).unwrap();
+    let bench = Bench::open(disk);
+    let [damage] = &bench.recovery.damage[..] else { panic!("{:?}", bench.recovery) };
+    assert!(damage.records > 3 && damage.what.contains("missing"), "{damage:?}");
+    assert!(bench.spool.state(DestinationId::new(1)).unwrap().next >= Ordinal(LAST));
+}
+
+#[test]
+fn damaged_bytes_are_copied_aside_once() {
+    let (disk, paths) = whole();
+    let path = &paths[paths.len() - 1];
+    let mut damaged = Vec::new();
+    let text = format!("message {}", LAST - 5);
+    let damage = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        bytes[at] ^= 1;
+        damaged = bytes[at..at + text.len()].to_vec();
+    };
+    disk.damage(path, damage).unwrap();
+    let bench = Bench::open(disk);
+    let [found] = &bench.recovery.damage[..] else { panic!("{:?}", bench.recovery) };
+    assert_eq!(bench.recovery.quarantined_bytes, found.bytes);
+    let name = format!("{}.at-{}", found.file, found.at);
+    let copy = bench.disk.content(&Path::new(FOLDER).join("quarantine").join(name)).unwrap();
+    assert_eq!(copy.len() as u64, found.bytes);
+    assert!(copy.windows(damaged.len()).any(|window| window == damaged));
+    let again = Bench::open(bench.disk.after_kill());
+    assert_eq!((again.recovery.damage.len(), again.recovery.quarantined_bytes), (1, 0));
 }

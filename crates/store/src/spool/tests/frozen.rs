@@ -45,7 +45,7 @@ fn check(bench: &Bench) {
 fn records_are_written_as_version_1_wrote_them() {
     let bench = write();
     check(&bench);
-    let paths = bench.disk.paths();
+    let paths = bench.segments();
     assert_eq!(paths.len(), 1);
     assert_eq!(hexadecimal(&bench.disk.content(&paths[0]).unwrap()), FROZEN);
 }

@@ -129,13 +129,13 @@ fn many_segments_come_and_go_with_what_waits() {
     assert_eq!(bench.payloads(1), expected);
     bench.commit();
     assert_eq!(bench.payloads(1), expected);
-    let files = bench.disk.paths().len();
+    let files = bench.segments().len();
     assert!(files > 10, "{files}");
     bench.acknowledge(1, &(0..300).collect::<Vec<_>>());
     bench.commit();
     bench.append("last", &[1]).unwrap();
     bench.commit();
-    assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
+    assert!(bench.segments().len() <= 2, "{:?}", bench.segments());
     assert_eq!(bench.payloads(1), ["last"]);
 }
 
@@ -212,7 +212,7 @@ fn a_removed_destination_is_gone_and_holds_no_file() {
     assert_eq!(bench.spool.state(DestinationId::new(1)), None);
     let read = bench.spool.read(DestinationId::new(1), Ordinal(0), 1, 1, &mut Vec::new());
     assert_eq!(read, Err(ReadError::Unknown(DestinationId::new(1))));
-    assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
+    assert!(bench.segments().len() <= 2, "{:?}", bench.segments());
     bench = bench.kill();
     assert_eq!(bench.recovery.destinations, []);
     assert_eq!(bench.recovery.lost_messages, 0);

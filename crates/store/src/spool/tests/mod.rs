@@ -10,7 +10,7 @@ mod rewrite;
 mod rewrite_model;
 
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
@@ -72,9 +72,14 @@ impl Bench {
         rewritten
     }
 
-    /// Bytes of all files.
+    /// Its files.
+    fn segments(&self) -> Vec<PathBuf> {
+        crate::tests::segments(&self.disk)
+    }
+
+    /// Bytes of all of them.
     fn disk_bytes(&self) -> usize {
-        self.disk.paths().iter().map(|path| self.disk.content(path).unwrap().len()).sum()
+        self.segments().iter().map(|path| self.disk.content(path).unwrap().len()).sum()
     }
 
     fn append(&self, payload: &str, to: &[u64]) -> Result<(CommitPoint, Vec<Placed>), AppendError> {

@@ -35,15 +35,15 @@ fn expected(count: u64, each: u64) -> Vec<(u64, String)> {
 #[test]
 fn an_absent_session_does_not_keep_what_was_taken_by_others() {
     let mut bench = sparse(3000, 50, MEDIUM);
-    let (before, files) = (bench.disk_bytes(), bench.disk.paths().len());
+    let (before, files) = (bench.disk_bytes(), bench.segments().len());
     assert!(before > 450_000 && files > 20, "{before} bytes in {files} files");
     let rewritten = bench.rewrite();
     assert!(rewritten > 20);
     let figures = bench.spool.figures();
     assert_eq!(figures.rewritten_segments, rewritten as u64);
-    assert_eq!((figures.bytes, figures.segments), (bench.disk_bytes() as u64, bench.disk.paths().len()));
+    assert_eq!((figures.bytes, figures.segments), (bench.disk_bytes() as u64, bench.segments().len()));
     assert_eq!(figures.freed_bytes, (before - bench.disk_bytes()) as u64);
-    let (after, files) = (bench.disk_bytes(), bench.disk.paths().len());
+    let (after, files) = (bench.disk_bytes(), bench.segments().len());
     // The segment that is being filled, the one before it, and about 12 KB that wait.
     assert!(after < 60_000 && files < 12, "{after} bytes in {files} files");
     for round in 0..3 {
@@ -60,16 +60,16 @@ fn an_absent_session_does_not_keep_what_was_taken_by_others() {
     }
     bench.acknowledge(2, &(0..60).collect::<Vec<_>>());
     bench.commit();
-    assert!(bench.disk.paths().len() <= 2, "{:?}", bench.disk.paths());
+    assert!(bench.segments().len() <= 2, "{:?}", bench.segments());
 }
 
 #[test]
 fn many_small_segments_become_few() {
     let bench = sparse(20_000, 100, MEDIUM);
-    assert!(bench.disk.paths().len() > 100);
+    assert!(bench.segments().len() > 100);
     bench.rewrite();
     // 200 messages of 170 bytes, and the two last segments.
-    assert!(bench.disk.paths().len() < 20, "{}", bench.disk.paths().len());
+    assert!(bench.segments().len() < 20, "{}", bench.segments().len());
     assert!(bench.disk_bytes() < 100_000, "{}", bench.disk_bytes());
     assert_eq!(bench.waiting(2), expected(20_000, 100));
     let bench = Bench::open_with(bench.disk.after_kill(), MEDIUM);
@@ -121,7 +121,7 @@ fn what_is_acknowledged_while_a_segment_is_written_anew_stays_out() {
     assert_eq!(bench.waiting(2), left);
     bench.spool.remove(DestinationId::new(2));
     bench.commit();
-    assert!(bench.disk.paths().len() <= 2);
+    assert!(bench.segments().len() <= 2);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_destination_may_be_removed_while_its_segment_is_written_anew() {
             bench.commit();
         }
         bench.commit();
-        assert!(bench.disk.paths().len() <= 2, "after {steps} steps: {:?}", bench.disk.paths());
+        assert!(bench.segments().len() <= 2, "after {steps} steps: {:?}", bench.segments());
         assert_eq!(Bench::open_with(bench.disk.after_kill(), MEDIUM).payloads(3), ["kept"]);
     }
 }
@@ -150,14 +150,14 @@ fn a_destination_may_be_removed_while_its_segment_is_written_anew() {
 #[test]
 fn one_that_is_given_up_leaves_all_as_it_was() {
     let bench = sparse(1000, 20, MEDIUM);
-    let paths = bench.disk.paths();
+    let paths = bench.segments();
     for steps in 1..3 {
         let mut rewriter = bench.spool.rewriter();
         for _ in 0..steps {
             rewriter.step().unwrap();
         }
         drop(rewriter);
-        assert_eq!(bench.disk.paths(), paths, "after {steps} steps");
+        assert_eq!(bench.segments(), paths, "after {steps} steps");
     }
     assert!(bench.rewrite() > 5);
     assert_eq!(bench.waiting(2), expected(1000, 20));
@@ -167,7 +167,7 @@ fn one_that_is_given_up_leaves_all_as_it_was() {
 fn a_disk_that_fails_or_is_full_costs_nothing() {
     for fault in [Fault::WriteFails, Fault::SyncFails, Fault::WritesFindNoRoom] {
         let bench = sparse(1000, 20, MEDIUM);
-        let paths = bench.disk.paths();
+        let paths = bench.segments();
         let mut rewriter = bench.spool.rewriter();
         assert_eq!(rewriter.step().unwrap(), RewriteStep::Worked);
         bench.commit();
@@ -175,7 +175,7 @@ fn a_disk_that_fails_or_is_full_costs_nothing() {
         while rewriter.step().is_ok() {}
         bench.disk.heal();
         assert_eq!(bench.spool.failure(), None, "{fault:?}");
-        assert_eq!(bench.disk.paths(), paths, "{fault:?}");
+        assert_eq!(bench.segments(), paths, "{fault:?}");
         bench.rewrite();
         assert_eq!(bench.waiting(2), expected(1000, 20), "{fault:?}");
     }
@@ -190,7 +190,7 @@ fn a_disk_that_fails_or_is_full_costs_nothing() {
 #[test]
 fn a_damaged_record_is_counted_and_the_others_are_kept() {
     let bench = sparse(1000, 20, MEDIUM);
-    let path = bench.disk.paths()[1].clone();
+    let path = bench.segments()[1].clone();
     let text = format!("message {:090}", 120);
     bench
         .disk
@@ -276,7 +276,7 @@ fn nothing_is_lost_when_the_power_goes_while_segments_are_written_anew() {
     let begin = whole.disk.steps();
     run(&whole);
     let steps = whole.disk.steps();
-    let names: Vec<String> = whole.disk.paths().iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = whole.segments().iter().map(|path| path.display().to_string()).collect();
     assert!(steps > begin + 60 && names.len() < 12, "{steps} steps, {names:?}");
     for seed in 0..3 {
         let disk = prepared(seed);
