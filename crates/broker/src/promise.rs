@@ -6,6 +6,7 @@ use std::task::{Poll, Waker};
 
 use store::log::CommitPoint;
 use store::spool::{AppendError, Spool};
+use store::stream::Stream;
 
 /// A write that is under way.
 pub trait Pending: Send + fmt::Debug {
@@ -30,8 +31,51 @@ pub enum Broken {
 pub struct Promises {
     /// What almost all wait for: it costs no memory of its own.
     commit: Option<(Spool, CommitPoint)>,
+    streams: Streams,
     open: Vec<Box<dyn Pending>>,
     broken: Option<Broken>,
+}
+
+/// Streams that a message went to, and the point of each to wait for. Most go to one at most: that costs no memory of its own.
+#[derive(Debug, Default)]
+struct Streams {
+    first: Option<(Stream, CommitPoint)>,
+    others: Vec<(Stream, CommitPoint)>,
+}
+
+impl Streams {
+    fn add(&mut self, stream: Stream, point: CommitPoint) {
+        if let Some((_, known)) = self.first.iter_mut().chain(&mut self.others).find(|(known, _)| known.is(&stream)) {
+            *known = known.join(point);
+        } else if self.first.is_none() {
+            self.first = Some((stream, point));
+        } else {
+            self.others.push((stream, point));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
+    }
+
+    fn are_committed(&self) -> bool {
+        self.first.iter().chain(&self.others).all(|(stream, point)| stream.committed(*point))
+    }
+
+    /// Forgets those whose point is reached; says whether one never will be.
+    fn poll(&mut self, waker: &Waker) -> Result<(), Broken> {
+        let mut result = Ok(());
+        let mut is_pending = |(stream, point): &mut (Stream, CommitPoint)| match stream.poll_committed(*point, waker) {
+            Poll::Pending => true,
+            Poll::Ready(kept) => {
+                result = result.and(kept.map_err(|_| Broken::Failed));
+                false
+            }
+        };
+        self.first.take_if(|first| !is_pending(first));
+        self.others.retain_mut(is_pending);
+        result
+    }
 }
 
 impl From<&AppendError> for Broken {
@@ -48,6 +92,15 @@ impl Promises {
     pub(crate) fn commit(spool: &Spool, point: CommitPoint) -> Self {
         let commit = (!spool.committed(point)).then(|| (spool.clone(), point));
         Self { commit, ..Self::default() }
+    }
+
+    /// Waits until a stream has reached a point.
+    pub fn of_stream(stream: &Stream, point: CommitPoint) -> Self {
+        let mut promises = Self::default();
+        if !stream.committed(point) {
+            promises.streams.first = Some((stream.clone(), point));
+        }
+        promises
     }
 
     /// Waits for one more.
@@ -67,18 +120,23 @@ impl Promises {
             (Some((spool, one)), Some((_, two))) => Some((spool, one.join(two))),
             (one, two) => one.or(two),
         };
+        for (stream, point) in other.streams.first.into_iter().chain(other.streams.others) {
+            self.streams.add(stream, point);
+        }
         self.open.extend(other.open);
         self.broken = self.broken.or(other.broken);
     }
 
     /// Whether nothing is waited for any more.
     pub fn are_settled(&self) -> bool {
-        self.open.is_empty() && self.commit.as_ref().is_none_or(|(spool, point)| spool.committed(*point))
+        self.open.is_empty()
+            && self.commit.as_ref().is_none_or(|(spool, point)| spool.committed(*point))
+            && self.streams.are_committed()
     }
 
     /// Whether anything was begun at all.
     pub(crate) fn are_under_way(&self) -> bool {
-        self.commit.is_some() || !self.open.is_empty()
+        self.commit.is_some() || !self.streams.is_empty() || !self.open.is_empty()
     }
 
     /// The first that was broken.
@@ -97,6 +155,9 @@ impl Promises {
             }
             self.commit = None;
         }
+        if let Err(why) = self.streams.poll(waker) {
+            broken.get_or_insert(why);
+        }
         self.open.retain_mut(|pending| match pending.poll_kept(waker) {
             Poll::Pending => true,
             Poll::Ready(kept) => {
@@ -106,13 +167,19 @@ impl Promises {
                 false
             }
         });
-        if self.open.is_empty() && self.commit.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        if self.are_under_way() { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use message::{Bytes, Publication, QoS, Timestamp, TopicName};
+    use std::path::Path;
+    use std::sync::Arc;
+    use store::disk::SimulatedDisk;
+    use store::log::Committer;
+    use store::stream::StreamOptions;
 
     #[derive(Debug)]
     struct After(u32, Result<(), Broken>);
@@ -140,5 +207,33 @@ mod tests {
         assert_eq!(polled, [false, false, true]);
         assert!(promises.are_settled());
         assert_eq!(promises.broken(), Some(Broken::NoRoom));
+    }
+
+    #[test]
+    fn a_message_is_settled_when_every_stream_that_it_went_to_has_it() {
+        let disk = Arc::new(SimulatedDisk::new(1));
+        let committers = [(); 2].map(|()| Committer::stepped(Arc::clone(&disk) as _));
+        let streams: Vec<Stream> = ["/a", "/b"]
+            .iter()
+            .zip(&committers)
+            .map(|(folder, committer)| {
+                let options = StreamOptions::default();
+                Stream::open(Arc::clone(&disk) as _, Path::new(folder), options, committer).unwrap().0
+            })
+            .collect();
+        let now = Timestamp::default();
+        let publication = Publication::new(TopicName::parse("a").unwrap(), Bytes::new(), QoS::AtLeastOnce, now);
+        let mut all = Promises::default();
+        for stream in streams.iter().chain(&streams) {
+            let (_, point) = stream.append(now, &publication, |_| {}).unwrap();
+            all.merge(Promises::of_stream(stream, point));
+        }
+        assert_eq!(all.streams.others.len(), 1);
+        for committer in &committers {
+            assert!(!all.are_settled() && all.poll_settled(Waker::noop()).is_pending());
+            while committer.commit_once() {}
+        }
+        assert!(all.are_settled() && all.poll_settled(Waker::noop()).is_ready());
+        assert_eq!((all.broken(), all.are_under_way()), (None, false));
     }
 }

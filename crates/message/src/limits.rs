@@ -132,6 +132,20 @@ pub const QUEUE_PURGE_STEP_MESSAGES: usize = 1_000;
 /// How long a dead letter that found no room waits for the next try.
 pub const QUEUE_DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
 
+// --- Streams ------------------------------------------------------------------------------------------------------
+
+/// Streams of one node: each is a log of its own, and each log that has news costs a sync.
+pub const STREAMS_MAX: usize = 1_000;
+/// Bytes of the files of one stream, unless configured.
+pub const STREAM_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// A stream that may have few bytes, or keeps its messages for a short time, has so many segments at least: only whole ones
+/// go.
+pub const STREAM_SEGMENTS_LEAST: u32 = 8;
+/// No segment of a stream is ended before it has so many bytes, unless it is too old: a file costs a sync of its folder.
+pub const STREAM_SEGMENT_BYTES_LEAST: u64 = 64 * 1024;
+/// Bytes of topics and payloads that one page of a stream holds, but for one message more.
+pub const STREAM_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 // --- Flows --------------------------------------------------------------------------------------------------------
 
 /// Flows of one node: each has a thread of its own.

@@ -18,6 +18,7 @@ mod queue;
 mod setup;
 mod status_page;
 mod store;
+mod stream;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -124,6 +125,7 @@ fn guarded_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(flow::routes())
         .merge(queue::routes())
+        .merge(stream::routes())
         .routes(routes!(node::node))
         .routes(routes!(module::list))
         .routes(routes!(graph::graph))

@@ -23,6 +23,7 @@ use crate::http::Problem;
         (name = "flows", description = "Drafts, versions, deploying, starting and stopping."),
         (name = "modules", description = "What flows are made of."),
         (name = "queues", description = "Queues: each message goes to one consumer."),
+        (name = "streams", description = "Streams: everyone reads the messages, from anywhere, as often as they like."),
         (name = "stores", description = "Persistent key/value stores."),
         (name = "node", description = "The node itself."),
     ),

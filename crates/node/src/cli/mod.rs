@@ -12,6 +12,7 @@ mod node_options;
 mod publish;
 mod queue;
 mod run;
+mod stream;
 mod subscribe;
 mod table;
 #[cfg(test)]
@@ -48,6 +49,9 @@ enum Command {
     /// Make, look at and clear queues of a running node.
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Make, read and clear streams of a running node.
+    #[command(subcommand)]
+    Stream(stream::StreamCommand),
     /// Publish one message.
     Pub(publish::Publish),
     /// Write messages as they come: topic and payload.
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Flow(command) => command.run(),
         Command::Kv(command) => command.run(),
         Command::Queue(command) => command.run(),
+        Command::Stream(command) => command.run(),
         Command::Pub(command) => command.run(),
         Command::Sub(command) => command.run(),
     };

@@ -13,7 +13,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-pub use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings};
+pub use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings, StreamSettings};
 pub use layers::Argument;
 pub use load::{Loaded, Sources, load};
 pub use origin::Origin;

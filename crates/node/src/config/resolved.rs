@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use message::{FlowId, QueueName, Text, limits};
+use message::{FlowId, QueueName, StreamName, Text, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings};
+use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings, StreamSettings};
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Config {
     /// Queues that are made or changed at the start, by name. One that is left out later stays as it is.
     #[schemars(with = "std::collections::BTreeMap<String, QueueSettings>")]
     pub queues: IndexMap<QueueName, QueueSettings>,
+    /// Streams that are made or changed at the start, by name. One that is left out later stays as it is.
+    #[schemars(with = "std::collections::BTreeMap<String, StreamSettings>")]
+    pub streams: IndexMap<StreamName, StreamSettings>,
     /// What this node sets differently for a flow, by the flow's id.
     #[schemars(with = "std::collections::BTreeMap<String, FlowOverrides>")]
     pub flows: IndexMap<FlowId, FlowOverrides>,
@@ -247,6 +250,7 @@ impl Default for Config {
             sessions: SessionSettings::default(),
             log: Log::default(),
             queues: IndexMap::new(),
+            streams: IndexMap::new(),
             flows: IndexMap::new(),
         }
     }

@@ -60,10 +60,8 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
             "write it as browsers do, scheme and host without a path, as in https://dashboard.example".to_owned(),
         );
     }
-    for (name, settings) in &config.queues {
-        if let Err(error) = settings.check(name) {
-            refuse(&format!("queues.{name}"), error.to_string(), String::new());
-        }
+    for (key, what) in destination_problems(config) {
+        refuse(&key, what, String::new());
     }
     if config.data_dir.as_os_str().is_empty() {
         refuse("data_dir", "the path is empty".to_owned(), "name a folder, as in data".to_owned());
@@ -79,6 +77,13 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
         );
     }
     problems
+}
+
+/// Queues and streams that cannot be so, by key, and why.
+fn destination_problems(config: &Config) -> Vec<(String, String)> {
+    let queues = config.queues.iter().map(|(name, settings)| (format!("queues.{name}"), settings.check(name).err()));
+    let streams = config.streams.iter().map(|(name, settings)| (format!("streams.{name}"), settings.check().err()));
+    queues.chain(streams).filter_map(|(key, error)| Some((key, error?.to_string()))).collect()
 }
 
 /// Whether a browser could write this into the field `Origin`; a page without one of its own says `null`.

@@ -88,6 +88,7 @@ fn example_name(table: &str) -> Option<&'static str> {
     match table {
         "flows" => Some("line-1"),
         "queues" => Some("orders"),
+        "streams" => Some("telemetry"),
         _ => None,
     }
 }
@@ -96,6 +97,7 @@ fn example_line(key: &Key, name: &str, defaults: &Value) -> String {
     let default = key.path.iter().try_fold(defaults, |tree, name| tree.get(name)).or(key.default.as_ref());
     match (name, default) {
         ("age_max_s", Some(Value::Null)) => format!("{name} = 86400"),
+        ("messages_max", Some(Value::Null)) => format!("{name} = 100000000"),
         ("dead_letter", Some(Value::Null)) => format!("{name} = \"orders-dead\""),
         (_, Some(Value::Null)) => format!("{name} = \"flows\""),
         (_, Some(value)) => format!("{name} = {value}"),

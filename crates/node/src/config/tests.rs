@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use message::QueueName;
+use message::{QueueName, StreamName};
 
 use super::*;
 
@@ -216,20 +216,24 @@ fn the_example_file_says_the_defaults() {
     let example = example_file();
     assert_eq!(written(&example).config(), Config::default());
     let (before, rest) = example.split_once("# [queues.orders]").unwrap();
-    let (queues, flows) = rest.split_once("# [flows").unwrap();
+    let (queues, rest) = rest.split_once("# [streams.telemetry]").unwrap();
+    let (streams, flows) = rest.split_once("# [flows").unwrap();
     let example = format!("{before}# [flows{flows}");
-    let set: String = queues
-        .lines()
-        .filter(|line| line.contains(" = "))
-        .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
-        .collect();
+    let set_in = |part: &str| -> String {
+        let lines = part.lines().filter(|line| line.contains(" = "));
+        lines.map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line))).collect()
+    };
     let settings = QueueSettings {
         age_max_s: Some(86_400),
         dead_letter: Some("orders-dead".to_owned()),
         ..QueueSettings::default()
     };
-    let config = written(&format!("[queues.orders]\n{set}")).config();
+    let config = written(&format!("[queues.orders]\n{}", set_in(queues))).config();
     assert_eq!(config.queues.into_iter().collect::<Vec<_>>(), [(QueueName::parse("orders").unwrap(), settings)]);
+    let settings =
+        StreamSettings { messages_max: Some(100_000_000), age_max_s: Some(86_400), ..StreamSettings::default() };
+    let config = written(&format!("[streams.telemetry]\n{}", set_in(streams))).config();
+    assert_eq!(config.streams.into_iter().collect::<Vec<_>>(), [(StreamName::parse("telemetry").unwrap(), settings)]);
     let is_prose = |line: &str| line.starts_with("# ") && !line.contains(" = ");
     let set: String = example
         .lines()

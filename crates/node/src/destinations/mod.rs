@@ -1,10 +1,12 @@
-//! The queues of the node: which there are, made and changed by configuration, API, command line and flows, kept in the
-//! tables, fed by the broker's router.
+//! The queues and streams of the node: which there are, made and changed by configuration, API, command line and flows,
+//! kept in the tables, fed by the broker's router.
 
 mod commit;
 mod queue;
 mod requeue;
 mod settings;
+mod stream;
+mod streams;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -12,8 +14,9 @@ use std::sync::Arc;
 
 use broker::Bindings;
 use indexmap::IndexMap;
-use message::{QueueName, TopicFilter, limits};
+use message::{QueueName, StreamName, TopicFilter, limits};
 use parking_lot::RwLock;
+use store::log::OpenError;
 use store::spool::{ReadError, Spool};
 use store::table::{self, StoredQueue, Tables, WriteError};
 use tokio::sync::Mutex;
@@ -24,19 +27,25 @@ pub(crate) use self::queue::{HandedOut, NodeQueue, PutError, QueueConsumer, Queu
 pub(crate) use self::requeue::{RequeueError, Requeued};
 use self::settings::SettingsError;
 pub use self::settings::{DurabilityWord, PolicyWord, QueueSettings};
+pub use self::stream::StreamSettings;
+pub(crate) use self::stream::{NodeStream, NodeStreamState, Position};
+use self::streams::RunningStream;
+pub(crate) use self::streams::{STREAM_TOPICS, StreamLogs};
 pub(crate) use self::subscription::PutSubscription;
 use crate::clock;
 
 /// What is published to a topic that begins so goes straight into the queue that is named after it.
 pub(crate) const QUEUE_TOPICS: &str = "$queue/";
 
-/// All queues of a node.
+/// All queues and streams of a node.
 #[derive(Debug)]
 pub(crate) struct Destinations {
     tables: Tables,
     spool: Spool,
     router: Arc<broker::Router>,
     queues: RwLock<BTreeMap<QueueName, Running>>,
+    streams: RwLock<BTreeMap<StreamName, RunningStream>>,
+    logs: StreamLogs,
     /// One change at a time: a change looks at others before it is made.
     changes: Mutex<()>,
 }
@@ -71,7 +80,14 @@ enum Bind {
     Later,
 }
 
-/// Why a queue was not made, changed or removed.
+/// What the configuration wants there to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) queues: &'a IndexMap<QueueName, QueueSettings>,
+    pub(crate) streams: &'a IndexMap<StreamName, StreamSettings>,
+}
+
+/// Why a queue or a stream was not made, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error(transparent)]
@@ -80,6 +96,10 @@ pub(crate) enum ChangeError {
     Circle(QueueName),
     #[error("the node has {} queues, which is the limit: remove some first", limits::QUEUES_MAX)]
     TooMany,
+    #[error("the node has {} streams, which is the limit: remove some first", limits::STREAMS_MAX)]
+    TooManyStreams,
+    #[error("the node stops")]
+    Stopping,
     #[error("queue `{by}` sends its dead letters to `{name}`: change that first")]
     InUse { name: QueueName, by: QueueName },
     #[error("queue `{0}` was removed at the same time")]
@@ -90,21 +110,26 @@ pub(crate) enum ChangeError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Table(#[from] table::ReadError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 impl Destinations {
-    /// Opens all queues that the tables know, and makes or changes those that the configuration names.
+    /// Opens all queues and streams that the tables know, and makes or changes those that the configuration names.
     pub(crate) async fn open(
         tables: &Tables,
         spool: &Spool,
+        logs: StreamLogs,
         router: &Arc<broker::Router>,
-        wanted: &IndexMap<QueueName, QueueSettings>,
+        wanted: Wanted<'_>,
     ) -> Result<Arc<Self>, ChangeError> {
         let all = Arc::new(Self {
             tables: tables.clone(),
             spool: spool.clone(),
             router: Arc::clone(router),
             queues: RwLock::default(),
+            streams: RwLock::default(),
+            logs,
             changes: Mutex::default(),
         });
         let mut known = Vec::new();
@@ -115,9 +140,10 @@ impl Destinations {
         for (name, stored) in known {
             all.start(name, stored, Bind::Now)?;
         }
-        for (name, settings) in wanted {
+        for (name, settings) in wanted.queues {
             all.put_queue(name, settings).await?;
         }
+        all.open_streams(wanted.streams).await?;
         Ok(all)
     }
 

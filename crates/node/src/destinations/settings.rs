@@ -1,4 +1,4 @@
-//! How queues and streams are set, as people write it: in the configuration, in the API and on the command line alike.
+//! How queues are set, and what streams have in common with them, as people write it: in the configuration, in the API and on the command line alike.
 
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ impl From<PolicyWord> for FullPolicy {
 }
 
 /// What may be bound: any filter but one of queues and streams, as messages would go in a circle, and no shared one.
-fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, SettingsError> {
+pub(super) fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, SettingsError> {
     if texts.len() > limits::DESTINATION_BINDINGS_MAX {
         return Err(refuse(format!(
             "bindings: there are {}, at most {} are allowed",

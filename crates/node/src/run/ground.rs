@@ -12,7 +12,7 @@ use super::StartError;
 use super::logs::Logs;
 use crate::clock;
 use crate::config::{Config, MailboxDrops};
-use crate::destinations::Destinations;
+use crate::destinations::{Destinations, Wanted};
 use crate::mqtt::{AssignedIds, Mqtt, MqttFigures, Queues};
 use crate::retained::{self, RetainedOnDisk};
 use crate::sessions;
@@ -46,7 +46,8 @@ async fn open_destinations(
     logs: &Logs,
     router: &Arc<Router>,
 ) -> Result<Arc<Destinations>, StartError> {
-    let opened = Destinations::open(tables, &logs.spool, router, &config.queues).await;
+    let wanted = Wanted { queues: &config.queues, streams: &config.streams };
+    let opened = Destinations::open(tables, &logs.spool, logs.of_streams(), router, wanted).await;
     opened.map_err(|error| StartError::Destinations(error.to_string()))
 }
 

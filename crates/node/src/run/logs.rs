@@ -1,7 +1,7 @@
 //! The logs of the node, and the thread that writes them.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use store::log::Committer;
 use store::spool::{OpenError, Recovery, RewriteError, RewriteStep, Spool, SpoolOptions};
 
 use crate::clock;
+use crate::destinations::{Destinations, StreamLogs};
 
 /// Ages are set in seconds.
 const DROP_AGED_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +22,8 @@ const REWRITE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Logs {
     /// What waits for queues and sessions.
     pub(super) spool: Spool,
-    committer: Committer,
+    committer: Arc<Committer>,
+    streams: PathBuf,
 }
 
 /// Why the logs cannot be opened.
@@ -36,10 +38,15 @@ pub enum LogsError {
 impl Logs {
     pub(super) fn open(data_dir: &Path) -> Result<Self, LogsError> {
         let disk = Arc::new(RealDisk);
-        let committer = Committer::start(Arc::clone(&disk) as Arc<dyn store::disk::Disk>)?;
+        let committer = Arc::new(Committer::start(Arc::clone(&disk) as Arc<dyn store::disk::Disk>)?);
         let (spool, recovery) = Spool::open(disk, &data_dir.join("spool"), SpoolOptions::default(), &committer)?;
         tell(&recovery);
-        Ok(Self { spool, committer })
+        Ok(Self { spool, committer, streams: data_dir.join("streams") })
+    }
+
+    /// Where streams have their logs.
+    pub(super) fn of_streams(&self) -> StreamLogs {
+        StreamLogs::new(self.streams.clone(), &self.committer)
     }
 
     /// Writes what waits, and ends the thread.
@@ -48,12 +55,13 @@ impl Logs {
     }
 }
 
-/// Drops what is older than its queue keeps it, until it is cancelled.
-pub(super) async fn keep_young(spool: Spool) {
+/// Drops what is older than its queue or stream keeps it, until it is cancelled.
+pub(super) async fn keep_young(spool: Spool, destinations: Arc<Destinations>) {
     let mut ticks = tokio::time::interval(DROP_AGED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        destinations.trim_streams();
         let spool = spool.clone();
         // It reads files: not on a thread that others wait for.
         let dropped = tokio::task::spawn_blocking(move || spool.drop_aged(clock::now().wall)).await;

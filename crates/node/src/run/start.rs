@@ -47,7 +47,7 @@ pub enum StartError {
     Logs(#[from] LogsError),
     #[error("cannot read the sessions of MQTT clients: {0}")]
     Sessions(String),
-    #[error("cannot open the queues: {0}")]
+    #[error("cannot open the queues and streams: {0}")]
     Destinations(String),
     #[error("the system gives no threads for MQTT connections: {0}")]
     Threads(io::Error),
@@ -103,7 +103,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));
-    let mut background = begin_background(&config, &mqtt, &stores, &logs);
+    let mut background = begin_background(&config, &mqtt, &stores, &logs, &api.destinations);
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
@@ -157,10 +157,16 @@ fn host_parts(
 }
 
 /// What goes on by itself from the start on.
-fn begin_background(config: &Config, mqtt: &Arc<Mqtt>, stores: &Arc<NodeStores>, logs: &Logs) -> JoinSet<()> {
+fn begin_background(
+    config: &Config,
+    mqtt: &Arc<Mqtt>,
+    stores: &Arc<NodeStores>,
+    logs: &Logs,
+    destinations: &Arc<Destinations>,
+) -> JoinSet<()> {
     let mut background = JoinSet::new();
-    background.spawn(keep_young(logs.spool.clone()));
     background.spawn(keep_small(logs.spool.clone()));
+    background.spawn(keep_young(logs.spool.clone(), Arc::clone(destinations)));
     background.spawn(mqtt::run_timers(Arc::clone(mqtt)));
     background.spawn(Arc::clone(stores).keep_swept());
     if let Some(interval) = config.sys_interval() {

@@ -33,7 +33,8 @@ pub struct Offset(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamOptions {
     pub durability: Durability,
-    /// Beyond these the oldest segments go. Bytes are those of the files.
+    /// Beyond these the oldest segments go. Bytes are those of the files. A segment is ended when it has an eighth of the
+    /// age.
     pub retention: DestinationLimits,
     /// A segment is ended when it has so many bytes.
     pub segment_bytes: u64,
@@ -114,6 +115,11 @@ impl Stream {
         Ok((Offset(offset), point))
     }
 
+    /// Whether this is the same stream, opened once.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// What is known of the stream.
     pub fn state(&self) -> StreamState {
         let state = self.inner.log.lock();
@@ -136,6 +142,14 @@ impl Stream {
     pub fn trim(&self, now: Timestamp) -> u64 {
         let mut state = self.inner.log.lock();
         let gone = state.trim(now);
+        self.inner.log.unlock(state);
+        gone
+    }
+
+    /// Lets all messages go that are there now; offsets go on. Messages that are gone are the answer.
+    pub fn purge(&self) -> u64 {
+        let mut state = self.inner.log.lock();
+        let gone = state.purge();
         self.inner.log.unlock(state);
         gone
     }

@@ -100,10 +100,11 @@ impl State {
         let retention = self.options.retention;
         let age_us = retention.age_max.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
         let is_old = |newest_us: i64| age_us.is_some_and(|age| now.as_micros().saturating_sub(newest_us) > age);
-        if self.filling.messages > 0 && is_old(self.filling.newest_us) {
-            self.seal();
-            // A file with the next offset in its name stays, so that no offset is given twice.
-            self.tail.begin_segment();
+        // A segment that is filled for long would keep its oldest messages for as long.
+        let part_us = age_us.map(|age| age / i64::from(message::limits::STREAM_SEGMENTS_LEAST));
+        let is_long = part_us.is_some_and(|part| now.as_micros().saturating_sub(self.filling.oldest_us) > part);
+        if self.filling.messages > 0 && (is_long || is_old(self.filling.newest_us)) {
+            self.begin_anew();
         }
         let (mut messages, mut bytes, mut gone) = (self.messages(), self.bytes(), 0);
         while let Some(entry) = self.segments.first_entry() {
@@ -122,5 +123,28 @@ impl State {
         }
         self.trimmed += gone;
         gone
+    }
+
+    /// Lets all messages go. How many those are is the answer.
+    pub(super) fn purge(&mut self) -> u64 {
+        if self.filling.messages > 0 {
+            self.begin_anew();
+        }
+        let mut gone = 0;
+        while let Some((_, oldest)) = self.segments.pop_first() {
+            if self.tail.active().is_none() {
+                self.tail.begin_segment();
+            }
+            gone += oldest.messages;
+            self.tail.remove(oldest.segment);
+        }
+        gone
+    }
+
+    /// Ends the segment that is being filled and begins another: a file with the next offset in its name stays, so that no
+    /// offset is given twice.
+    fn begin_anew(&mut self) {
+        self.seal();
+        self.tail.begin_segment();
     }
 }

@@ -7,6 +7,7 @@ mod open_metrics;
 mod process;
 mod queue;
 mod spool;
+mod stream;
 mod table;
 
 use std::sync::atomic::Ordering;
@@ -34,6 +35,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     table::write(&mut metrics, &api.tables.figures());
     spool::write(&mut metrics, &api.spool.figures());
     queue::write(&mut metrics, &api.destinations.queue_states());
+    stream::write(&mut metrics, &api.destinations.stream_states());
     process::write(&mut metrics);
     ([(CONTENT_TYPE, open_metrics::CONTENT_TYPE)], metrics.finish())
 }

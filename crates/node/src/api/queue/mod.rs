@@ -1,7 +1,7 @@
 //! Queues: made, changed, looked at, removed. Their messages are in files of their own beside this one.
 
 mod consume;
-mod message;
+pub(super) mod message;
 mod put;
 
 use std::sync::Arc;
@@ -215,11 +215,12 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Settings(_) | ChangeError::Circle(_) => Self::bad_request(error),
-            ChangeError::InUse { .. } | ChangeError::TooMany | ChangeError::Gone(_) => {
+            ChangeError::InUse { .. } | ChangeError::TooMany | ChangeError::TooManyStreams | ChangeError::Gone(_) => {
                 Self::new(StatusCode::CONFLICT, error)
             }
+            ChangeError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, error),
             ChangeError::Write(error) => error.into(),
-            ChangeError::Read(_) | ChangeError::Table(_) => Self::internal(error),
+            ChangeError::Read(_) | ChangeError::Table(_) | ChangeError::Open(_) => Self::internal(error),
         }
     }
 }

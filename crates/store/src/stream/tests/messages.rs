@@ -103,3 +103,33 @@ fn no_offset_is_given_twice_when_all_is_gone() {
     }
     assert!(bench.append(2000, "new").0 >= 100);
 }
+
+#[test]
+fn a_segment_ends_when_it_has_a_part_of_the_age() {
+    let retention = DestinationLimits { age_max: Some(Duration::from_secs(80)), ..DestinationLimits::NONE };
+    let bench = Bench::open(SimulatedDisk::new(1), StreamOptions { retention, ..StreamOptions::default() });
+    for second in 0..200 {
+        bench.append(second, "x");
+        bench.stream.trim(Timestamp::from_millis(second * 1000));
+        bench.commit();
+    }
+    let state = bench.stream.state();
+    assert!((108..120).contains(&state.earliest.0), "{state:?}");
+    assert!((8..=10).contains(&bench.disk.paths().len()), "{:?}", bench.disk.paths());
+}
+
+#[test]
+fn a_purge_takes_all_and_offsets_go_on() {
+    let mut bench = Bench::new();
+    bench.fill(0..100);
+    bench.append(100, "unwritten");
+    assert_eq!(bench.stream.purge(), 101);
+    bench.commit();
+    let state = bench.stream.state();
+    assert_eq!((state.earliest.0, state.next.0, state.messages, bench.disk.paths().len()), (101, 101, 0, 1));
+    assert_eq!((bench.read(0), bench.stream.purge()), ((vec![], 101), 0));
+    let (first, _) = bench.append(101, "new");
+    bench.commit();
+    bench = bench.kill();
+    assert_eq!(bench.read(first).0, [(first, "new".to_owned())]);
+}

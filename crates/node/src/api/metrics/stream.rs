@@ -1,0 +1,38 @@
+//! What streams hold and count.
+
+use super::open_metrics::{Kind, OpenMetrics};
+use crate::destinations::NodeStreamState;
+
+pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
+    type Read = fn(&NodeStreamState) -> u64;
+    let figures: [(&'static str, Kind, &str, &str, Read); 8] = [
+        ("headwater_stream_messages", Kind::Gauge, "", "Messages in the stream.", |stream| stream.log.messages),
+        ("headwater_stream_bytes", Kind::Gauge, "bytes", "Bytes of its files.", |stream| stream.log.bytes),
+        ("headwater_stream_earliest_offset", Kind::Gauge, "", "The first offset that is kept.", |stream| {
+            stream.log.earliest.0
+        }),
+        ("headwater_stream_next_offset", Kind::Gauge, "", "What the next message gets.", |stream| stream.log.next.0),
+        ("headwater_stream_trimmed_messages", Kind::Counter, "", "Messages that retention took.", |stream| {
+            stream.log.trimmed
+        }),
+        ("headwater_stream_purged_messages", Kind::Counter, "", "Messages that were thrown away.", |stream| {
+            stream.purged
+        }),
+        ("headwater_stream_damaged_messages", Kind::Counter, "", "Damaged records that reads passed over.", |stream| {
+            stream.log.damaged
+        }),
+        (
+            "headwater_stream_refused_messages",
+            Kind::Counter,
+            "",
+            "Messages that found no room on the disk.",
+            |stream| stream.refused,
+        ),
+    ];
+    for (name, kind, unit, help, read) in figures {
+        metrics.family(name, kind, unit, help);
+        for stream in streams {
+            metrics.sample(&[("stream", stream.name.as_str())], read(stream));
+        }
+    }
+}

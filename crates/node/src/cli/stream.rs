@@ -1,0 +1,194 @@
+//! `headwater stream`: the streams of a running node.
+
+use std::io::{Read as _, Write as _};
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use ureq::http::Method;
+
+use super::Failure;
+use super::api_client::segment;
+use super::connect_options::ConnectOptions;
+use super::table::columns;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StreamCommand {
+    /// Make a stream, or change it; what is not said has its default.
+    Create(Create),
+    /// List the streams.
+    List(List),
+    /// Show a stream with its settings and figures, as JSON.
+    Show(Named),
+    /// Write messages, a JSON object a line.
+    Peek(Peek),
+    /// Append a message and write its offset.
+    Append(Append),
+    /// Throw away all messages.
+    Purge(Named),
+    /// Remove a stream with all its messages.
+    Delete(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    stream: String,
+    /// Append what is published to topics that this filter matches; may be given several times
+    #[arg(long = "bind", value_name = "FILTER")]
+    bindings: Vec<String>,
+    /// What an acknowledgement promises: fsync or os
+    #[arg(long)]
+    durability: Option<String>,
+    /// Messages that are kept
+    #[arg(long, value_name = "COUNT")]
+    messages_max: Option<u64>,
+    /// Bytes of files that are kept
+    #[arg(long, value_name = "BYTES")]
+    bytes_max: Option<u64>,
+    /// Let messages go that are older
+    #[arg(long, value_name = "SECONDS")]
+    age_max: Option<u64>,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    stream: String,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Peek {
+    stream: String,
+    /// Messages at most
+    #[arg(long, default_value_t = 10)]
+    max: usize,
+    /// Where to begin: earliest, latest, an offset, or time:2026-01-31T12:00:00Z
+    #[arg(long, default_value = "earliest", value_name = "PLACE")]
+    offset: String,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Append {
+    stream: String,
+    /// The payload; standard input when left out
+    payload: Option<String>,
+    /// The topic that readers see
+    #[arg(long)]
+    topic: Option<String>,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+impl StreamCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(),
+            Self::List(List { connect }) => {
+                let answer = connect.api()?.ask(Method::GET, "/streams", None)?;
+                Ok(std::io::stdout().write_all(table(&answer).as_bytes())?)
+            }
+            Self::Show(Named { stream, connect }) => {
+                let answer = connect.api()?.ask(Method::GET, &path(&stream), None)?;
+                Ok(writeln!(std::io::stdout(), "{answer:#}")?)
+            }
+            Self::Peek(peek) => peek.run(),
+            Self::Append(append) => append.run(),
+            Self::Purge(Named { stream, connect }) => {
+                let answer = connect.api()?.ask(Method::DELETE, &format!("{}/messages", path(&stream)), None)?;
+                Ok(writeln!(std::io::stdout(), "purged {}", number(&answer, "purged"))?)
+            }
+            Self::Delete(Named { stream, connect }) => {
+                connect.api()?.ask(Method::DELETE, &path(&stream), None).map(|_| ())
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self) -> Result<(), Failure> {
+        let mut settings = Map::new();
+        settings.insert("bindings".to_owned(), json!(self.bindings));
+        let optional = [
+            ("durability", self.durability.map(Value::from)),
+            ("messages_max", self.messages_max.map(Value::from)),
+            ("bytes_max", self.bytes_max.map(Value::from)),
+            ("age_max_s", self.age_max.map(Value::from)),
+        ];
+        settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        let body = Value::Object(settings).to_string().into_bytes();
+        self.connect.api()?.ask(Method::PUT, &path(&self.stream), Some(("application/json", body))).map(|_| ())
+    }
+}
+
+impl Peek {
+    fn run(self) -> Result<(), Failure> {
+        let path = format!("{}/messages?max={}&offset={}", path(&self.stream), self.max, segment(&self.offset));
+        let answer = self.connect.api()?.ask(Method::GET, &path, None)?;
+        let mut output = std::io::stdout().lock();
+        for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
+            writeln!(output, "{message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Append {
+    fn run(self) -> Result<(), Failure> {
+        let payload = match self.payload {
+            Some(payload) => payload.into_bytes(),
+            None => {
+                let mut payload = Vec::new();
+                std::io::stdin().read_to_end(&mut payload)?;
+                payload
+            }
+        };
+        let query = self.topic.map(|topic| format!("?topic={}", segment(&topic))).unwrap_or_default();
+        let path = format!("{}/messages{query}", path(&self.stream));
+        let answer = self.connect.api()?.ask(Method::POST, &path, Some(("", payload)))?;
+        Ok(writeln!(std::io::stdout(), "{}", number(&answer, "offset"))?)
+    }
+}
+
+fn table(answer: &Value) -> String {
+    let head = ["STREAM", "MESSAGES", "BYTES", "EARLIEST", "NEXT"].map(str::to_owned);
+    let streams = answer.get("streams").and_then(Value::as_array).into_iter().flatten();
+    let row = |stream: &Value| {
+        let name = stream.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let figures = ["messages", "bytes", "earliest", "next"].map(|it| number(stream, it).to_string());
+        let [messages, bytes, earliest, next] = figures;
+        [name, messages, bytes, earliest, next]
+    };
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(streams.map(row)).collect();
+    columns(&rows)
+}
+
+fn number(answer: &Value, name: &str) -> u64 {
+    answer.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn path(stream: &str) -> String {
+    format!("/streams/{}", segment(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_a_table() {
+        let answer = json!({ "streams": [{ "name": "telemetry", "messages": 12, "bytes": 3400, "earliest": 100, "next": 112 }] });
+        let expected = "STREAM     MESSAGES  BYTES  EARLIEST  NEXT\n\
+                        telemetry  12        3400   100       112\n";
+        assert_eq!(table(&answer), expected);
+    }
+}

@@ -1,0 +1,141 @@
+//! One stream of the node: its log, how it is set, and those who publish to it and read it.
+
+mod appended;
+mod position;
+mod settings;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use broker::{Broken, Collector, Promises};
+use message::{Now, Publication, QoS, StreamName, Timestamp};
+use parking_lot::Mutex;
+use store::log::{AppendError, Poisoned, ReadError};
+use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
+use store::table::StoredStream;
+
+pub(crate) use self::appended::Appended;
+pub(crate) use self::position::Position;
+pub use self::settings::StreamSettings;
+pub(super) use self::settings::log_options;
+use crate::clock;
+
+/// A stream that can be published to and read.
+#[derive(Debug)]
+pub(crate) struct NodeStream {
+    name: StreamName,
+    stream: Stream,
+    stored: Mutex<StoredStream>,
+    /// Messages that found no room, and whose publishers were told.
+    refused: AtomicU64,
+    /// Messages that a person threw away.
+    purged: AtomicU64,
+}
+
+/// What is known of a stream at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeStreamState {
+    pub(crate) name: StreamName,
+    pub(crate) stored: StoredStream,
+    pub(crate) log: StreamState,
+    pub(crate) refused: u64,
+    pub(crate) purged: u64,
+}
+
+/// What the router brings.
+impl Collector for NodeStream {
+    fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
+        match self.stream.append(clock::now().wall, publication, |_| {}) {
+            // Nobody waits for it.
+            Ok(_) if publication.qos == QoS::AtMostOnce => Ok(Promises::default()),
+            Ok((_, point)) => Ok(Promises::of_stream(&self.stream, point)),
+            Err(error) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Broken::from(&error))
+            }
+        }
+    }
+}
+
+impl NodeStream {
+    pub(super) fn new(name: StreamName, stream: Stream, stored: StoredStream) -> Arc<Self> {
+        let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { name, stream, stored: Mutex::new(stored), refused, purged })
+    }
+
+    pub(crate) fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// How it is set, and where it lies.
+    pub(crate) fn stored(&self) -> StoredStream {
+        self.stored.lock().clone()
+    }
+
+    /// Takes new settings; messages stay as far as these keep them.
+    pub(super) fn change(&self, stored: StoredStream) {
+        self.stream.set_options(log_options(&stored.options));
+        *self.stored.lock() = stored;
+    }
+
+    /// Appends a message that is meant for this stream alone.
+    pub(crate) fn append(&self, now: Now, publication: &Publication) -> Result<Appended, AppendError> {
+        let appended = self.stream.append(now.wall, publication, |_| {});
+        let (offset, point) = appended.inspect_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        })?;
+        Ok(Appended { stream: self.stream.clone(), offset, point })
+    }
+
+    /// The offset that a place stands for now. It may look into files.
+    pub(crate) fn offset_of(&self, position: Position) -> Result<Offset, ReadError> {
+        let state = self.stream.state();
+        Ok(match position {
+            Position::Earliest => state.earliest,
+            Position::Latest => state.next,
+            // What lies behind the end may have been written down for another stream of that name.
+            Position::Offset(offset) => Offset(offset).min(state.next),
+            Position::Time(time) => self.stream.offset_at(time)?,
+        })
+    }
+
+    /// Reads messages from an offset on: at most so many and, but for the first, so many bytes.
+    pub(crate) fn read(
+        &self,
+        from: Offset,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Streamed>, ReadOn), ReadError> {
+        let mut messages = Vec::new();
+        let read_on = self.stream.read(from, messages_max, bytes_max, &mut messages)?;
+        Ok((messages, read_on))
+    }
+
+    /// Waits until a message at this offset or behind it can be read.
+    pub(crate) async fn readable(&self, from: Offset) -> Result<(), Poisoned> {
+        poll_fn(|context| self.stream.poll_readable(from, context.waker())).await
+    }
+
+    /// Throws away all messages that are there. Returns how many that were.
+    pub(crate) fn purge(&self) -> u64 {
+        let purged = self.stream.purge();
+        self.purged.fetch_add(purged, Ordering::Relaxed);
+        purged
+    }
+
+    /// Lets go what the stream does not keep any more. Returns how many messages that were.
+    pub(super) fn trim(&self, now: Timestamp) -> u64 {
+        self.stream.trim(now)
+    }
+
+    pub(crate) fn state(&self) -> NodeStreamState {
+        NodeStreamState {
+            name: self.name.clone(),
+            stored: self.stored(),
+            log: self.stream.state(),
+            refused: self.refused.load(Ordering::Relaxed),
+            purged: self.purged.load(Ordering::Relaxed),
+        }
+    }
+}

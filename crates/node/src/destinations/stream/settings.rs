@@ -1,0 +1,120 @@
+//! How a stream is set, as people write it.
+
+use std::time::Duration;
+
+use message::limits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::stream::StreamOptions;
+use store::table;
+use store::{DestinationLimits, Durability};
+
+use crate::destinations::settings::{DurabilityWord, SettingsError, filters};
+
+/// How a stream is set. A stream keeps its messages in their order for everyone who reads it, until they are too many or
+/// too old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamSettings {
+    /// Topic filters: what is published to a topic that one of them matches is appended to the stream.
+    pub bindings: Vec<String>,
+    /// What an acknowledgement of a publish promises: `fsync`, the message survives a loss of power; `os`, it survives the
+    /// end of the process.
+    pub durability: DurabilityWord,
+    /// Messages that are kept; beyond, the oldest go. As many as there is room for when absent.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
+    pub messages_max: Option<u64>,
+    /// Bytes of its files that are kept; beyond, the oldest messages go, an eighth of them at a time or less.
+    #[schemars(range(min = 1, max = 1_125_899_906_842_624_u64))]
+    pub bytes_max: u64,
+    /// Seconds for which a message is kept, and up to an eighth longer; for ever when absent.
+    #[schemars(range(min = 1, max = 316_224_000))]
+    pub age_max_s: Option<u64>,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self {
+            bindings: Vec::new(),
+            durability: DurabilityWord::Fsync,
+            messages_max: None,
+            bytes_max: limits::STREAM_BYTES_MAX,
+            age_max_s: None,
+        }
+    }
+}
+
+impl StreamSettings {
+    /// The settings as the tables keep them.
+    pub(in crate::destinations) fn resolve(&self) -> Result<table::StreamOptions, SettingsError> {
+        Ok(table::StreamOptions {
+            bindings: filters(&self.bindings)?,
+            retention: DestinationLimits {
+                messages_max: self.messages_max.unwrap_or(u64::MAX).max(1),
+                bytes_max: self.bytes_max.max(1),
+                age_max: self.age_max_s.map(|seconds| Duration::from_secs(seconds.max(1))),
+            },
+            durability: self.durability.into(),
+        })
+    }
+
+    /// What is wrong with the settings by themselves.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        self.resolve().map(|_| ())
+    }
+}
+
+impl From<&table::StreamOptions> for StreamSettings {
+    fn from(options: &table::StreamOptions) -> Self {
+        let retention = &options.retention;
+        Self {
+            bindings: options.bindings.iter().map(ToString::to_string).collect(),
+            durability: match options.durability {
+                Durability::Fsync => DurabilityWord::Fsync,
+                Durability::Os | Durability::Memory => DurabilityWord::Os,
+            },
+            messages_max: (retention.messages_max < u64::MAX).then_some(retention.messages_max),
+            bytes_max: retention.bytes_max,
+            age_max_s: retention.age_max.map(|age| age.as_secs()),
+        }
+    }
+}
+
+/// How the log of a stream is kept, from what the tables keep.
+pub(in crate::destinations) fn log_options(options: &table::StreamOptions) -> StreamOptions {
+    let part = options.retention.bytes_max / u64::from(limits::STREAM_SEGMENTS_LEAST);
+    StreamOptions {
+        durability: options.durability,
+        retention: options.retention,
+        segment_bytes: part.clamp(limits::STREAM_SEGMENT_BYTES_LEAST, limits::LOG_SEGMENT_BYTES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_from_the_tables_as_they_were() {
+        let settings = StreamSettings {
+            bindings: vec!["plant/#".to_owned()],
+            durability: DurabilityWord::Os,
+            messages_max: Some(10),
+            bytes_max: 20,
+            age_max_s: Some(30),
+        };
+        for settings in [settings, StreamSettings::default()] {
+            assert_eq!(StreamSettings::from(&settings.resolve().unwrap()), settings);
+        }
+        let circle = StreamSettings { bindings: vec!["$stream/other".to_owned()], ..StreamSettings::default() };
+        assert!(circle.check().is_err());
+    }
+
+    #[test]
+    fn a_small_stream_has_small_segments() {
+        for (bytes_max, segment_bytes) in [(1, 65_536), (8 * 1024 * 1024, 1024 * 1024), (u64::MAX, 32 * 1024 * 1024)] {
+            let settings = StreamSettings { bytes_max, ..StreamSettings::default() };
+            assert_eq!(log_options(&settings.resolve().unwrap()).segment_bytes, segment_bytes);
+        }
+    }
+}

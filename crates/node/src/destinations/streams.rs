@@ -1,0 +1,204 @@
+//! The streams of the node: which there are, made and changed by configuration, API and command line, kept in the tables,
+//! fed by the broker's router. Each has a folder of its own.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use broker::Bindings;
+use indexmap::IndexMap;
+use message::{StreamName, TopicFilter, limits};
+use store::disk::{Disk, RealDisk};
+use store::log::{Committer, LogRecovery};
+use store::stream::Stream;
+use store::table::{self, StoredStream};
+
+use super::stream::{NodeStream, NodeStreamState, StreamSettings, log_options};
+use super::{ChangeError, Destinations, Put};
+use crate::clock;
+
+/// What is published to a topic that begins so goes straight into the stream that is named after it.
+pub(crate) const STREAM_TOPICS: &str = "$stream/";
+
+/// Where the logs of streams lie, and who writes them.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamLogs {
+    folder: PathBuf,
+    /// Gone when the node ends: then nothing is to be written any more.
+    committer: Weak<Committer>,
+}
+
+/// A stream at work. Dropped, it takes nothing from the router any more.
+#[derive(Debug)]
+pub(super) struct RunningStream {
+    stream: Arc<NodeStream>,
+    bindings: Bindings,
+}
+
+impl StreamLogs {
+    pub(crate) fn new(folder: PathBuf, committer: &Arc<Committer>) -> Self {
+        Self { folder, committer: Arc::downgrade(committer) }
+    }
+
+    fn folder_of(&self, stored: &StoredStream) -> PathBuf {
+        self.folder.join(stored.destination.get().to_string())
+    }
+
+    fn open(&self, name: &StreamName, stored: &StoredStream) -> Result<Stream, ChangeError> {
+        let committer = self.committer.upgrade().ok_or(ChangeError::Stopping)?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let (stream, recovery) = Stream::open(disk, &self.folder_of(stored), log_options(&stored.options), &committer)?;
+        tell(name, &recovery);
+        Ok(stream)
+    }
+
+    /// Removes the folders that belong to no stream, as a crash while one was removed leaves them.
+    fn remove_unknown(&self, known: &HashSet<String>) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // What does not look like a stream was put there by someone else.
+            if name.bytes().all(|byte| byte.is_ascii_digit()) && !known.contains(&name) {
+                remove_folder(&entry.path());
+            }
+        }
+    }
+}
+
+fn remove_folder(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "the files of a stream that was removed are still there");
+    }
+}
+
+/// Says what was found, as far as a person should know.
+fn tell(name: &StreamName, recovery: &LogRecovery) {
+    for damage in &recovery.damage {
+        tracing::error!(
+            stream = %name,
+            file = damage.file,
+            at = damage.at,
+            bytes = damage.bytes,
+            records = damage.records,
+            "a stream is damaged: {}",
+            damage.what
+        );
+    }
+    if recovery.cut_bytes > 0 || recovery.torn_records > 0 {
+        tracing::info!(
+            stream = %name,
+            bytes = recovery.cut_bytes,
+            records = recovery.torn_records,
+            "the end of a stream was being written when the node ended; nobody was promised it"
+        );
+    }
+}
+
+impl Destinations {
+    /// Opens all streams that the tables know, and makes or changes those that the configuration names.
+    pub(super) async fn open_streams(&self, wanted: &IndexMap<StreamName, StreamSettings>) -> Result<(), ChangeError> {
+        let mut known = Vec::new();
+        let scan = self.tables.streams().each(|name, stored| known.push((name, stored)))?;
+        if scan.damaged > 0 {
+            tracing::error!(
+                streams = scan.damaged,
+                folder = %self.logs.folder.display(),
+                "the tables are damaged: streams are not known any more, their files stay"
+            );
+        } else {
+            let folders = known.iter().map(|(_, stored)| stored.destination.get().to_string()).collect();
+            self.logs.remove_unknown(&folders);
+        }
+        for (name, stored) in known {
+            self.start_stream(name, stored)?;
+        }
+        for (name, settings) in wanted {
+            self.put_stream(name, settings).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stream(&self, name: &StreamName) -> Option<Arc<NodeStream>> {
+        self.streams.read().get(name).map(|running| Arc::clone(&running.stream))
+    }
+
+    fn all_streams(&self) -> Vec<Arc<NodeStream>> {
+        self.streams.read().values().map(|running| Arc::clone(&running.stream)).collect()
+    }
+
+    /// What is known of each stream, in the order of the names.
+    pub(crate) fn stream_states(&self) -> Vec<NodeStreamState> {
+        self.all_streams().iter().map(|stream| stream.state()).collect()
+    }
+
+    /// Makes a stream, or changes it.
+    pub(crate) async fn put_stream(&self, name: &StreamName, settings: &StreamSettings) -> Result<Put, ChangeError> {
+        let options = settings.resolve()?;
+        let _alone = self.changes.lock().await;
+        let Some(stream) = self.stream(name) else {
+            return self.make_stream(name, options).await;
+        };
+        let before = stream.stored();
+        if before.options == options {
+            return Ok(Put::Changed);
+        }
+        let stored = StoredStream { options, ..before };
+        self.tables.streams().put(name, &stored).await?;
+        let filters = filters(name, &stored);
+        stream.change(stored);
+        if let Some(running) = self.streams.read().get(name) {
+            running.bindings.set(filters);
+        }
+        Ok(Put::Changed)
+    }
+
+    async fn make_stream(&self, name: &StreamName, options: table::StreamOptions) -> Result<Put, ChangeError> {
+        if self.streams.read().len() >= limits::STREAMS_MAX {
+            return Err(ChangeError::TooManyStreams);
+        }
+        let destination = self.tables.destinations().give()?;
+        let stored = StoredStream { destination, created: clock::now().wall, options };
+        self.tables.streams().put(name, &stored).await?;
+        self.start_stream(name.clone(), stored)?;
+        Ok(Put::Made)
+    }
+
+    /// Removes a stream with all its messages and what its consumers have read. Says whether it was there.
+    pub(crate) async fn remove_stream(&self, name: &StreamName) -> Result<bool, ChangeError> {
+        let _alone = self.changes.lock().await;
+        let Some(stream) = self.stream(name) else { return Ok(false) };
+        self.tables.streams().remove(name).await?;
+        self.streams.write().remove(name);
+        let folder = self.logs.folder_of(&stream.stored());
+        drop(stream);
+        // It may be much. That it fails is told, and made up for at the next start.
+        let _ = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        Ok(true)
+    }
+
+    /// Lets go what is older, or more, than the streams keep.
+    pub(crate) fn trim_streams(&self) {
+        let now = clock::now().wall;
+        for stream in self.all_streams() {
+            let messages = stream.trim(now);
+            if messages > 0 {
+                tracing::debug!(stream = %stream.name(), messages, "the oldest messages of a stream went");
+            }
+        }
+    }
+
+    fn start_stream(&self, name: StreamName, stored: StoredStream) -> Result<(), ChangeError> {
+        let filters = filters(&name, &stored);
+        let stream = NodeStream::new(name.clone(), self.logs.open(&name, &stored)?, stored);
+        let bindings = Bindings::new(&self.router, Arc::clone(&stream) as Arc<dyn broker::Collector>);
+        bindings.set(filters);
+        self.streams.write().insert(name, RunningStream { stream, bindings });
+        Ok(())
+    }
+}
+
+/// What the router shall bring: what is bound, and what is published to the stream by name.
+fn filters(name: &StreamName, stored: &StoredStream) -> Vec<TopicFilter> {
+    let own = TopicFilter::parse(&format!("{STREAM_TOPICS}{name}"));
+    stored.options.bindings.iter().cloned().chain(own.ok()).collect()
+}

@@ -1,0 +1,71 @@
+//! What a stream keeps, and for how long.
+
+use serde_json::json;
+
+use crate::Stream;
+use crate::harness::client::Client;
+use crate::harness::packets::connect;
+use crate::harness::{Node, NodeOptions, eventually};
+
+#[test]
+fn what_was_acknowledged_is_there_after_any_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    for (name, durability) in [("safe", "fsync"), ("fast", "os")] {
+        Stream::made(&node, name, &json!({ "bindings": ["plant/#"], "durability": durability }));
+    }
+    let mut expected = Vec::new();
+    for life in 0..4 {
+        let mut client = Client::connect(node.mqtt, &connect("publisher"));
+        for number in 0..20 {
+            let payload = format!("{life}.{number}");
+            client.publish("plant/1", payload.as_bytes());
+            expected.push(payload);
+        }
+        if life % 2 == 0 {
+            node.kill();
+        } else {
+            assert!(node.stop().success());
+        }
+        node = Node::start_in(&data, &NodeOptions::default());
+        for name in ["safe", "fast"] {
+            let read = Stream::of(&node, name).read("?max=1000");
+            let payloads: Vec<&String> = read.iter().map(|(_, payload)| payload).collect();
+            assert_eq!(payloads, expected.iter().collect::<Vec<_>>(), "{name} in life {life}");
+            assert!(read.is_sorted_by(|one, other| one.0 < other.0), "{read:?}");
+        }
+    }
+}
+
+#[test]
+fn the_oldest_go_when_there_are_too_many_bytes() {
+    let node = Node::start();
+    let stream = Stream::made(&node, "small", &json!({ "bytes_max": 600_000 }));
+    let payload = "x".repeat(20_000);
+    for number in 0..60 {
+        assert_eq!(stream.append(&payload), number);
+    }
+    let shown = eventually(|| stream.show(), |shown| shown["bytes"].as_u64().unwrap() <= 600_000);
+    let earliest = shown["earliest"].as_u64().unwrap();
+    // About 30 fit; of these an eighth may have gone.
+    assert!((30..40).contains(&earliest), "{shown}");
+    assert_eq!((&shown["trimmed"], &shown["messages"]), (&json!(earliest), &json!(60 - earliest)));
+    let page = stream.page("?offset=10&max=1");
+    assert_eq!((&page["missing"], &page["messages"][0]["offset"]), (&json!(earliest - 10), &json!(earliest)));
+}
+
+#[test]
+fn messages_go_when_they_are_too_old() {
+    let node = Node::start();
+    let young = Stream::made(&node, "young", &json!({ "age_max_s": 1 }));
+    let old = Stream::made(&node, "old", &json!({}));
+    for number in 0..5 {
+        young.append(&number.to_string());
+        old.append(&number.to_string());
+    }
+    let shown = eventually(|| young.show(), |shown| shown["messages"] == 0);
+    assert_eq!((&shown["trimmed"], &shown["earliest"], &shown["next"]), (&json!(5), &json!(5), &json!(5)));
+    assert_eq!(young.append("new"), 5);
+    assert_eq!(old.read("").len(), 5);
+}
