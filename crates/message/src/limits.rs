@@ -258,6 +258,11 @@ pub const HTTP_BODY_DEADLINE: Duration = Duration::from_secs(60);
 pub const HTTP_CONNECTIONS_MAX: usize = 1_000;
 /// How long one request to the API may take, its body included.
 pub const API_REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Answers of the API that go on as events, at one time: others need connections too.
+pub const API_EVENT_STREAMS_MAX: usize = 200;
+/// How often a quiet one of them says that it is alive: proxies close connections that are quiet for a minute, or half of
+/// one.
+pub const API_EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Keys in one page of a key/value store, unless asked for fewer.
 pub const API_PAGE_KEYS_MAX: usize = 1_000;
 /// Messages in one page of a queue or a stream, unless asked for more or fewer.

@@ -40,7 +40,7 @@ pub(crate) use self::flow_problem::FlowProblem;
 pub use self::openapi::openapi_json;
 use crate::config::Config;
 use crate::destinations::Destinations;
-use crate::http::{Problem, complete_errors};
+use crate::http::{EventStreams, Problem, complete_errors};
 use crate::library::FlowLibrary;
 use crate::mqtt::Mqtt;
 use crate::run::Addresses;
@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) tables: Tables,
     pub(crate) spool: ::store::spool::Spool,
     pub(crate) destinations: Arc<Destinations>,
+    /// Answers that go on.
+    pub(crate) event_streams: EventStreams,
     /// All flows that shall run have been started, and the node does not stop.
     pub(crate) ready: AtomicBool,
 }

@@ -25,7 +25,7 @@ use crate::data_dir::{DataDir, DataDirError, random_text};
 use crate::destinations::Destinations;
 use crate::endpoints::{self, EndpointTable};
 use crate::flows::{FlowHost, HostParts};
-use crate::http::{HttpServer, Stop};
+use crate::http::{EventStreams, HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
 use crate::mqtt::{self, Gate, IoThreads, Mqtt, MqttListener, Phase};
 use crate::stores::NodeStores;
@@ -87,6 +87,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
 
     let setup_code = random_text().map_err(DataDirError::Random)?;
     let setup_link = format!("http://{}/#setup={setup_code}", reachable(addresses.web));
+    let (stop_sender, stop) = Stop::new();
     let api = ApiState::new(api::Inner {
         access: Access::new(token, Some(setup_code), clock::moment()),
         config: Arc::clone(&config),
@@ -97,9 +98,9 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         tables,
         spool: logs.spool.clone(),
         destinations,
+        event_streams: EventStreams::new(stop.clone()),
         ready: AtomicBool::new(false),
     });
-    let (stop_sender, stop) = Stop::new();
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));

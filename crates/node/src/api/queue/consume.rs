@@ -19,7 +19,7 @@ use crate::api::ApiState;
 use crate::api::body::Body;
 use crate::api::query::Asked;
 use crate::clock;
-use crate::destinations::{Commit, HandedOut, NodeQueue, QueueConsumer, Sink};
+use crate::destinations::{Commit, Destinations, HandedOut, NodeQueue, QueueConsumer, Sink};
 use crate::http::Problem;
 
 /// How many messages to take, and how long to wait for the first.
@@ -47,7 +47,7 @@ pub(in crate::api) struct ConsumedMessage {
     /// To be given back when the message is worked off, or not.
     receipt: String,
     /// Its place in the queue.
-    id: u64,
+    pub(super) id: u64,
     /// Which delivery of the message this is, from 1.
     delivery: u32,
     message: Message,
@@ -102,9 +102,20 @@ struct Arriving(mpsc::Sender<HandedOut>);
 
 /// A request that takes messages. Given up, it gives those back that it did not answer, and they do not count as
 /// delivered: they are dropped before the consumer leaves.
-struct Request {
-    arriving: mpsc::Receiver<HandedOut>,
-    consumer: QueueConsumer,
+pub(super) struct Request {
+    pub(super) arriving: mpsc::Receiver<HandedOut>,
+    pub(super) consumer: QueueConsumer,
+}
+
+impl Request {
+    /// Takes up to so many messages at a time.
+    pub(super) fn begin(queue: &Arc<NodeQueue>, max: usize, destinations: &Destinations) -> Result<Self, Problem> {
+        let (sender, arriving) = mpsc::channel(max);
+        let consumer = queue.join(max, Box::new(Arriving(sender)));
+        let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
+        queue.hand_out_now(destinations);
+        Ok(Self { arriving, consumer })
+    }
 }
 
 impl Sink for Arriving {
@@ -127,11 +138,7 @@ pub(in crate::api) async fn consume(
     let queue = consumable(&api, &name)?;
     let max = asked.max.unwrap_or(1).clamp(1, limits::API_PAGE_MESSAGES_MAX);
     let wait = Duration::from_secs(asked.wait_s).min(limits::QUEUE_CONSUME_WAIT_MAX);
-    let (sender, arriving) = mpsc::channel(max);
-    let consumer = queue.join(max, Box::new(Arriving(sender)));
-    let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
-    let mut request = Request { arriving, consumer };
-    queue.hand_out_now(&api.destinations);
+    let mut request = Request::begin(&queue, max, &api.destinations)?;
     let first = tokio::time::timeout(wait, request.arriving.recv()).await.ok().flatten();
     let Request { mut arriving, consumer } = request;
     let id = consumer.id();
@@ -145,7 +152,7 @@ pub(in crate::api) async fn consume(
 }
 
 /// From here on the receipt speaks for the message.
-fn answer(consumer: ConsumerId, handed: &HandedOut) -> ConsumedMessage {
+pub(super) fn answer(consumer: ConsumerId, handed: &HandedOut) -> ConsumedMessage {
     handed.ticket.take();
     let tag = handed.ticket.tag();
     ConsumedMessage {

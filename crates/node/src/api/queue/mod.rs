@@ -1,6 +1,7 @@
 //! Queues: made, changed, looked at, removed. Their messages are in files of their own beside this one.
 
 mod consume;
+mod events;
 pub(super) mod message;
 mod put;
 
@@ -29,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(message::peek, put::put, message::purge))
         .routes(routes!(message::discard))
         .routes(routes!(message::requeue))
-        .routes(routes!(consume::consume))
+        .routes(routes!(consume::consume, events::events))
         .routes(routes!(consume::acknowledge))
         .routes(routes!(consume::nack))
 }
