@@ -52,10 +52,16 @@ impl Delivery {
         self.place.is_some()
     }
 
-    /// Whether a shared subscription, the one named or any, sent this with a promise: then another member may take it.
+    /// Whether a shared subscription, the one named or any, sent this with a promise: then another member may take it. A
+    /// message of QoS 2 that may have been sent is nobody else's any more.
     pub(crate) fn may_pass_on(&self, only: Option<&TopicFilter>) -> bool {
         let of_share = |share: &Arc<Share>| only.is_none_or(|filter| share.filter == *filter);
-        self.qos > QoS::AtMostOnce && self.share.as_ref().is_some_and(of_share)
+        let is_free = match self.qos {
+            QoS::AtMostOnce => false,
+            QoS::AtLeastOnce => true,
+            QoS::ExactlyOnce => self.place.is_none_or(|place| !place.was_sent),
+        };
+        is_free && self.share.as_ref().is_some_and(of_share)
     }
 }
 

@@ -134,8 +134,8 @@ impl Promises {
             && self.streams.are_committed()
     }
 
-    /// Whether anything was begun at all.
-    pub(crate) fn are_under_way(&self) -> bool {
+    /// Whether anything is still asked for.
+    fn are_under_way(&self) -> bool {
         self.commit.is_some() || !self.streams.is_empty() || !self.open.is_empty()
     }
 

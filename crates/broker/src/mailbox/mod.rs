@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
-use message::{DestinationId, QoS, TopicFilter};
+use message::{DestinationId, QoS};
 use parking_lot::Mutex;
 
 use crate::collector::Collector;
@@ -255,11 +255,6 @@ impl Mailbox {
         let dropped = self.inside.lock().queue.take_if(|delivery| delivery.receipt.is_some());
         // After the lock, as those who hear of it may be about to send.
         drop(dropped);
-    }
-
-    /// Takes out what shared subscriptions sent here with QoS 1 or 2, of one of them or of all.
-    pub(crate) fn take_shared(&self, only: Option<&TopicFilter>) -> Vec<Delivery> {
-        self.inside.lock().queue.take_if(|delivery| delivery.may_pass_on(only))
     }
 
     /// Takes out all, and lets nothing in any more: what still comes goes to the heirs.

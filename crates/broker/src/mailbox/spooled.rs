@@ -82,13 +82,12 @@ impl Mailbox {
     }
 
     /// Nobody is there to drain: what is on disk is left to the disk, from `staged` on if that was taken out and not
-    /// sent. Returns what was here of it.
-    pub(crate) fn leave_to_disk(&self, staged: Option<Ordinal>) -> Vec<Delivery> {
+    /// sent.
+    pub(crate) fn leave_to_disk(&self, staged: Option<Ordinal>) {
         let mut inside = self.inside.lock();
         let left = inside.queue.take_if(|delivery| delivery.place.is_some());
         let first = left.first().and_then(|delivery| delivery.place).map(|place| place.ordinal);
         inside.leave_from(staged.or(first));
-        left
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake};
 
-use message::{Bytes, Publication, Timestamp, TopicName, limits};
+use message::{Bytes, Publication, Timestamp, TopicFilter, TopicName, limits};
 
 use super::*;
 use crate::subscription::SubscriptionIds;

@@ -7,7 +7,6 @@ use message::Publication;
 use super::Sessions;
 use super::claim::{Cell, Connected, Superseded};
 use super::lease::Held;
-use crate::delivery::Delivery;
 use crate::mailbox::Mailbox;
 use crate::router::Change;
 use crate::session::SessionState;
@@ -16,7 +15,6 @@ use crate::session::SessionState;
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) ended: Vec<(Arc<Mailbox>, SessionState)>,
-    pub(super) alone: Vec<(Arc<Mailbox>, Vec<Delivery>)>,
     pub(super) wills: Vec<Publication>,
     pub(super) revoked: Vec<Held>,
     pub(super) answers: Vec<(Arc<Cell>, Result<Connected, Superseded>)>,
@@ -36,12 +34,6 @@ impl Aftermath {
             sessions.router.pass_on(left, Some(subscriber), &sessions.tally);
             sessions.pass_on_from_disk(&mailbox, &state);
             sessions.remove_from_disk(&mailbox);
-        }
-        for (mailbox, shared) in self.alone {
-            let (placed, mut shared): (Vec<_>, Vec<_>) = shared.into_iter().partition(Delivery::is_placed);
-            shared.extend(mailbox.take_shared(None));
-            sessions.router.pass_on(shared, None, &sessions.tally);
-            sessions.router.pass_on_placed(placed, &mailbox, &sessions.tally);
         }
         for will in self.wills {
             // A will has no publisher left that could wait.

@@ -60,12 +60,7 @@ impl Book {
         aftermath: &mut Aftermath,
     ) {
         mailbox.set_attended(false);
-        let on_disk = state.leave_to_disk(&mailbox);
-        if state.has_shares() {
-            let mut shared = state.take_shared(None);
-            shared.extend(on_disk);
-            aftermath.alone.push((Arc::clone(&mailbox), shared));
-        }
+        state.leave_to_disk(&mailbox);
         let expires_at = state.expiry.span().map(|span| now.moment + span);
         let will = will.map(|will| (now.moment + will.delay.min(state.expiry.span().unwrap_or(will.delay)), will));
         let (will, due) = match will {

@@ -173,6 +173,11 @@ impl Sessions {
     /// Decides where a session goes that its connection gave back.
     fn settle(self: &Arc<Self>, now: Now, left: Left) {
         let Left { client_id, number, mailbox, mut state, ending } = left;
+        if state.has_shares() && self.is_left_alone(&client_id, number, state.expiry) {
+            // Before anyone else can have the session: what it sends would reach two members.
+            mailbox.set_attended(false);
+            state.offer_shared(None, &mailbox, &self.router, false, &self.tally);
+        }
         let mut aftermath = Aftermath::default();
         let mut book = self.book.lock();
         let waiting = match book.slots.get_mut(&client_id) {
@@ -209,6 +214,13 @@ impl Sessions {
         }
         drop(book);
         aftermath.finish(self);
+    }
+
+    /// Whether a session that its connection gives back goes on and nobody waits for it.
+    fn is_left_alone(&self, client_id: &ClientId, number: u64, expiry: SessionExpiry) -> bool {
+        let book = self.book.lock();
+        let is_held = |slot: &Slot| matches!(slot, Slot::Held { held, waiting: None } if held.number == number);
+        expiry != SessionExpiry::AtDisconnect && book.slots.get(client_id).is_some_and(is_held)
     }
 
     /// Gives a client id that nobody holds to a connection, with the session that was there or a new one.

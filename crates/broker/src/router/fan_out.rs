@@ -5,13 +5,15 @@ use std::sync::Arc;
 use message::{Bytes, Publication, QoS, limits};
 use store::spool::Spool;
 
-use super::placing::{Origin, Placing};
+use super::passing::MEMBERS_ASKED_MAX;
+use super::placing::{Origin, Orphan, Placing};
 use super::routed::Routed;
 use super::wakes::Wakes;
 use crate::collector::Collector;
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, Pushed};
+use crate::promise::Broken;
 use crate::share::Share;
 use crate::subscription::SubscriberId;
 use crate::tree::{Grant, Group, Route, Target};
@@ -31,8 +33,8 @@ pub(super) struct FanOut<'a> {
     weight_bytes: u32,
     to: Towards<'a>,
     routed: Routed,
-    /// Chosen for a member of a shared subscription that was gone already: another member has to take them.
-    orphans: Vec<Delivery>,
+    /// Chosen for a member of a shared subscription that does not get them: another member has to take them.
+    orphans: Vec<Orphan>,
 }
 
 impl<'a> FanOut<'a> {
@@ -41,26 +43,25 @@ impl<'a> FanOut<'a> {
         Self { publication, detached: None, weight_bytes, to, routed: Routed::default(), orphans: Vec::new() }
     }
 
-    /// Returns what to tell the publisher, and what found its shared subscription's member gone.
-    pub(super) fn run(mut self, route: &Route, spool: Option<&Spool>) -> (Routed, Vec<Delivery>) {
+    /// Returns what to tell the publisher, and what the chosen member of a shared subscription did not get.
+    pub(super) fn run(
+        mut self,
+        route: &Route,
+        spool: Option<&Spool>,
+        once_taken: impl FnOnce(),
+    ) -> (Routed, Vec<Orphan>) {
         let published = self.publication.qos;
         let spool = spool.filter(|_| route.reaches_disk && published > QoS::AtMostOnce);
         let is_placed = |target: &Target| spool.is_some() && target.destination(published).is_some();
         let groups = route.groups.iter();
-        let members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, None)?))).collect();
+        let mut members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, |_| true)?))).collect();
         // What is to be on disk goes first: a message that finds no room there is refused and reaches nobody.
-        if let Some(spool) = spool {
-            for target in &route.targets {
-                self.add_placed(target, None);
-            }
-            for (group, target) in &members {
-                self.add_placed(target, Some(&group.share));
-            }
-            self.place(spool);
-            if self.routed.broken().is_some() && !self.routed.promises.are_under_way() {
-                return (self.routed, Vec::new());
-            }
+        if let Some(spool) = spool
+            && !self.place_all(spool, route, &mut members)
+        {
+            return (self.routed, Vec::new());
         }
+        once_taken();
         for target in route.targets.iter().filter(|target| !is_placed(target)) {
             if let Some(collector) = target.mailbox.collector() {
                 self.collect(collector);
@@ -74,7 +75,7 @@ impl<'a> FanOut<'a> {
         for (group, target) in members.into_iter().filter(|(_, target)| !is_placed(target)) {
             let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
             if self.push(&target.mailbox, delivery.clone()) == Pushed::Closed {
-                self.orphans.push(delivery);
+                self.orphans.push((delivery, target.mailbox.id()));
             }
         }
         (self.routed, self.orphans)
@@ -102,13 +103,33 @@ impl<'a> FanOut<'a> {
         self.to.placing.add(destination, &target.mailbox, delivery);
     }
 
-    fn place(&mut self, spool: &Spool) {
-        let Towards { origin, tally, wakes, placing } = &mut self.to;
-        let outcome = placing.place(spool, &self.publication, origin.exactly_once, tally, wakes);
-        self.routed.matched += outcome.matched;
-        self.routed.dropped += outcome.dropped;
-        self.orphans.extend(outcome.orphans);
-        self.routed.promises.merge(outcome.promises);
+    /// Stores the message for all who have it on disk; whether it was taken. A member of a group that refuses it gives way
+    /// to another.
+    fn place_all<'r>(&mut self, spool: &Spool, route: &'r Route, members: &mut [(&'r Group, &'r Target)]) -> bool {
+        let mut refusing: Vec<SubscriberId> = Vec::new();
+        for _ in 0..MEMBERS_ASKED_MAX {
+            for target in &route.targets {
+                self.add_placed(target, None);
+            }
+            for (group, target) in members.iter() {
+                self.add_placed(target, Some(&group.share));
+            }
+            let Towards { origin, wakes, placing, tally } = &mut self.to;
+            let outcome = placing.place(spool, &self.publication, origin.exactly_once, wakes);
+            refusing.extend(&outcome.refusing);
+            let asks_others = !outcome.refusing.is_empty() && choose_others(route, members, &refusing);
+            if asks_others {
+                continue;
+            }
+            tally.dropped(DropReason::Overflow, u64::from(outcome.dropped));
+            self.routed.matched += outcome.matched;
+            self.routed.dropped += outcome.dropped;
+            self.orphans.extend(outcome.orphans);
+            self.routed.promises.merge(outcome.promises);
+            return outcome.is_taken;
+        }
+        self.routed.promises.break_with(Broken::NoRoom);
+        false
     }
 
     fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {
@@ -160,12 +181,27 @@ impl<'a> FanOut<'a> {
     }
 }
 
-/// The member of a group that takes the next message: one who is there and has room, else one who is there,
-/// else whoever's turn it is. `except` is on its way out.
-pub(super) fn choose(group: &Group, except: Option<SubscriberId>) -> Option<&Target> {
-    let mut order = group.share.order(&group.members).filter(|target| Some(target.mailbox.id()) != except);
+/// The member of a group that takes the next message, of those that may: one who is there and has room, else one who is
+/// there, else whoever's turn it is.
+pub(super) fn choose(group: &Group, may_take: impl Fn(&Target) -> bool) -> Option<&Target> {
+    let mut order = group.share.order(&group.members).filter(|target| may_take(target));
     let mut there = order.clone().filter(|target| target.mailbox.is_attended());
     there.clone().find(|target| !target.mailbox.is_crowded()).or_else(|| there.next()).or_else(|| order.next())
+}
+
+/// Chooses others in the place of members that refuse a message. Whether all could be replaced.
+fn choose_others<'r>(route: &Route, members: &mut [(&'r Group, &'r Target)], refusing: &[SubscriberId]) -> bool {
+    let refuses = |target: &Target| refusing.contains(&target.mailbox.id());
+    if route.targets.iter().any(refuses) {
+        return false;
+    }
+    members.iter_mut().filter(|(_, target)| refuses(target)).all(|(group, target)| {
+        let other = choose(group, |other| !refuses(other));
+        other.is_some_and(|other| {
+            *target = other;
+            true
+        })
+    })
 }
 
 /// A publication that keeps no read buffer alive. A large payload is left as it is: it fills its buffer by itself.

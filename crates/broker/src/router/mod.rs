@@ -3,6 +3,7 @@
 
 mod cache;
 mod fan_out;
+mod passing;
 mod placing;
 mod routed;
 mod wakes;
@@ -12,22 +13,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::quality::FixedState;
-use message::{DestinationId, Now, Publication, QoS, Timestamp, TopicFilter, TopicName, limits};
+use message::{DestinationId, Now, Publication, Timestamp, TopicFilter, TopicName, limits};
 use parking_lot::{Mutex, RwLock};
 use store::spool::{Ordinal, Spool};
 
 use crate::collector::Collector;
 use crate::counters::{Counters, Figures, Tally};
 use crate::delivery::{Delivery, DropReason};
-use crate::mailbox::{Mailbox, MailboxOptions, Pushed};
+use crate::mailbox::{Mailbox, MailboxOptions};
 use crate::promise::Promises;
 use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
 use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
 use fan_out::{FanOut, Towards};
+use passing::Untaken;
 pub use placing::Origin;
-use placing::Placing;
 pub use routed::Routed;
 pub(crate) use wakes::Wakes;
 
@@ -76,9 +77,6 @@ pub struct Router {
     tally: Tally,
     spool: Option<Spool>,
 }
-
-/// How many members of a group may vanish while one message looks for another.
-const PASS_ON_ROUNDS_MAX: usize = 64;
 
 /// One change of the tree.
 pub(crate) enum Change<'a> {
@@ -132,7 +130,7 @@ impl Router {
             return Routed::default();
         }
         let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
-        self.fan_out(Arc::new(publication), route, to)
+        self.fan_out(Arc::new(publication), route, to, || ())
     }
 
     fn publish_retained(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
@@ -140,15 +138,18 @@ impl Router {
         let publication = Arc::new(fan_out::detach(publication));
         let mut promises = Promises::default();
         let gate = self.retained_gate.read();
-        if self.retained.keep(&publication, &mut promises) == Keeping::Full {
-            tally.dropped(DropReason::RetainedFull, 1);
-        }
         let generation = self.generation.load(Ordering::Acquire);
         let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
-        // From here on the route says who gets it: a subscription that comes in now finds it in the store.
-        drop(gate);
         let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
-        let mut routed = self.fan_out(publication, route, to);
+        // What is refused is not kept either.
+        let once_taken = || {
+            if self.retained.keep(&publication, &mut promises) == Keeping::Full {
+                tally.dropped(DropReason::RetainedFull, 1);
+            }
+            // From here on the route says who gets it: a subscription that comes in now finds it in the store.
+            drop(gate);
+        };
+        let mut routed = self.fan_out(Arc::clone(&publication), route, to, once_taken);
         routed.promises.merge(promises);
         routed
     }
@@ -241,18 +242,20 @@ impl Router {
     }
 
     /// As [`Router::apply`] for a subscriber on disk: the retained messages that it wants are stored for it before
-    /// anything newer can come.
+    /// anything newer can come. The promises say when they are safe.
     pub(crate) fn replay_and_apply<'a>(
         &self,
         now: Now,
         mailbox: &Arc<Mailbox>,
         wanted: impl Iterator<Item = &'a Subscription>,
         changes: impl IntoIterator<Item = Change<'a>>,
-    ) {
+    ) -> Promises {
         let _gate = self.retained_gate.write();
         let retained = self.retained.topics();
-        wanted.for_each(|subscription| self.replay(now, &retained, subscription, mailbox));
+        let mut promises = Promises::default();
+        wanted.for_each(|subscription| promises.merge(self.replay(now, &retained, subscription, mailbox)));
         self.apply(changes);
+        promises
     }
 
     /// As [`Router::apply`], with the retained messages as they were at that same moment: what is published before is
@@ -268,17 +271,18 @@ impl Router {
         (self.apply(changes), retained)
     }
 
-    /// Puts the retained messages that a new subscription matches into its subscriber's mailbox.
+    /// Puts the retained messages that a new subscription matches into its subscriber's mailbox, or on its disk.
     pub(crate) fn replay(
         &self,
         now: Now,
         topics: &RetainedTopics,
         subscription: &Subscription,
         mailbox: &Arc<Mailbox>,
-    ) {
+    ) -> Promises {
+        let mut promises = Promises::default();
         // Who subscribes again and again without reading gets no more than the store may hold.
         if mailbox.replay_len() > limits::RETAINED_MESSAGES_MAX {
-            return;
+            return promises;
         }
         let options = &subscription.options;
         let mut found = Vec::new();
@@ -296,81 +300,44 @@ impl Router {
                 });
             }
         });
-        found.retain(|delivery| self.place_one(mailbox, delivery, &self.tally).is_none());
-        mailbox.replay(found);
-    }
-
-    /// Gives what one member of shared subscriptions did not deliver to another member.
-    pub(crate) fn pass_on(&self, deliveries: Vec<Delivery>, leaving: Option<SubscriberId>, tally: &Tally) {
-        for delivery in deliveries.into_iter().filter(|delivery| delivery.qos > QoS::AtMostOnce) {
-            for _ in 0..PASS_ON_ROUNDS_MAX {
-                // A member that closed has left the tree before, so the next round chooses another.
-                if self.pass_on_once(&delivery, leaving, tally) != Some(Pushed::Closed) {
-                    break;
+        found.retain(|delivery| match self.place_one(mailbox, delivery) {
+            None => true,
+            Some(placed) => {
+                match placed {
+                    Ok(safe) => promises.merge(safe),
+                    Err(Untaken::NoRoom) => self.tally.dropped(DropReason::Overflow, 1),
+                    Err(Untaken::Alone) => {}
                 }
+                false
             }
-        }
+        });
+        mailbox.replay(found);
+        promises
     }
 
-    fn pass_on_once(&self, delivery: &Delivery, leaving: Option<SubscriberId>, tally: &Tally) -> Option<Pushed> {
-        let group = self.tree.load().group(&delivery.share.as_ref()?.filter)?;
-        let member = fan_out::choose(&group, leaving)?;
-        let delivery = Delivery {
-            qos: delivery.publication.qos.min(member.grant.qos),
-            identifiers: member.grant.identifiers.clone(),
-            place: None,
-            receipt: None,
-            ..delivery.clone()
-        };
-        if let Some(pushed) = self.place_one(&member.mailbox, &delivery, tally) {
-            return Some(pushed);
-        }
-        let pushed = member.mailbox.push(delivery);
-        if let Pushed::Dropped(reason) = pushed {
-            tally.dropped(reason, 1);
-        }
-        Some(pushed)
-    }
-
-    /// Stores a message for one subscriber, if its messages of this quality lie on disk.
-    fn place_one(&self, mailbox: &Arc<Mailbox>, delivery: &Delivery, tally: &Tally) -> Option<Pushed> {
-        let spool = self.spool.as_ref().filter(|_| delivery.qos > QoS::AtMostOnce)?;
-        let mut placing = Placing::default();
-        placing.add(mailbox.destination()?, mailbox, delivery.clone());
-        let outcome = placing.place(spool, &delivery.publication, None, tally, &mut Wakes::default());
-        Some(match outcome.promises.broken() {
-            Some(_) => Pushed::Dropped(DropReason::Overflow),
-            None if outcome.matched == 0 => Pushed::Closed,
-            None => Pushed::Accepted,
-        })
-    }
-
-    /// Gives what waits on disk for a member of shared subscriptions that has gone to members that are there. What nobody
-    /// takes goes on waiting for it.
-    pub(crate) fn pass_on_placed(&self, deliveries: Vec<Delivery>, leaving: &Mailbox, tally: &Tally) {
-        let (Some(spool), Some(destination)) = (&self.spool, leaving.destination()) else { return };
-        let mut taken = Vec::new();
-        for delivery in deliveries {
-            let other_is_there = || {
-                let group = self.tree.load().group(&delivery.share.as_ref()?.filter)?;
-                fan_out::choose(&group, Some(leaving.id())).map(|member| member.mailbox.is_attended())
-            };
-            if other_is_there() == Some(true)
-                && self.pass_on_once(&delivery, Some(leaving.id()), tally) == Some(Pushed::Accepted)
-            {
-                taken.extend(delivery.place.map(|place| place.ordinal));
-            }
-        }
-        // Both stand in one log in this order: no crash comes between them.
-        spool.acknowledge(destination, &taken);
-    }
-
-    fn fan_out(&self, publication: Arc<Publication>, route: &Route, to: Towards<'_>) -> Routed {
+    /// `once_taken` is called when no one has refused the message, before it reaches anyone but the disk.
+    fn fan_out(
+        &self,
+        publication: Arc<Publication>,
+        route: &Route,
+        to: Towards<'_>,
+        once_taken: impl FnOnce(),
+    ) -> Routed {
         let tally = to.tally;
-        let (mut routed, orphans) = FanOut::new(publication, to).run(route, self.spool.as_ref());
-        if !orphans.is_empty() {
-            routed.matched += u32::try_from(orphans.len()).unwrap_or(u32::MAX);
-            self.pass_on(orphans, None, tally);
+        let (mut routed, orphans) = FanOut::new(publication, to).run(route, self.spool.as_ref(), once_taken);
+        for (delivery, without) in orphans {
+            match self.hand_on(&delivery, Some(without), |_| true, tally) {
+                Ok(promises) => {
+                    routed.matched += 1;
+                    routed.promises.merge(promises);
+                }
+                Err(Untaken::NoRoom) => {
+                    routed.matched += 1;
+                    routed.dropped += 1;
+                    tally.dropped(DropReason::Overflow, 1);
+                }
+                Err(Untaken::Alone) => {}
+            }
         }
         routed
     }

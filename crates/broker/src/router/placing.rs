@@ -5,12 +5,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use message::{DestinationId, Publication};
-use store::log::CommitPoint;
-use store::spool::{AppendError, Placed, Placement, Spool};
+use store::spool::{Placed, Placement, Spool};
 
 use super::wakes::Wakes;
-use crate::counters::Tally;
-use crate::delivery::{Delivery, DropReason, Place};
+use crate::delivery::{Delivery, Place};
 use crate::mailbox::Mailbox;
 use crate::promise::{Broken, Promises};
 use crate::subscription::SubscriberId;
@@ -45,9 +43,16 @@ pub(super) struct Outcome {
     pub(super) matched: u32,
     pub(super) dropped: u32,
     pub(super) promises: Promises,
-    /// Chosen for a member of a shared subscription whose session has just ended: another member has to take them.
-    pub(super) orphans: Vec<Delivery>,
+    /// Whether the message was stored. If not, it reached nobody here.
+    pub(super) is_taken: bool,
+    /// Those whose destination refuses it.
+    pub(super) refusing: Vec<SubscriberId>,
+    /// Chosen for a member of a shared subscription that has just gone or drops what is new: another member has to take them.
+    pub(super) orphans: Vec<Orphan>,
 }
+
+/// A message of a shared subscription, and the member that does not get it.
+pub(super) type Orphan = (Delivery, SubscriberId);
 
 impl Placing {
     pub(super) fn add(&mut self, destination: DestinationId, mailbox: &Arc<Mailbox>, delivery: Delivery) {
@@ -62,33 +67,36 @@ impl Placing {
         spool: &Spool,
         publication: &Publication,
         origin: Option<(DestinationId, NonZeroU16)>,
-        tally: &Tally,
         wakes: &mut Wakes,
     ) -> Outcome {
         let mut outcome =
             Outcome { matched: u32::try_from(self.placements.len()).unwrap_or(u32::MAX), ..Outcome::default() };
         let (deliveries, collected) = (&mut self.deliveries, &mut self.collected);
-        let (mut refused, mut refused_here, mut unknown) = (0_usize, 0_u64, 0_u32);
         // Wakers are not called under the spool's lock.
         let held = wakes.hold();
         let appended =
             spool.append(publication.published_at, publication, origin, &self.placements, |index, placed, point| {
-                if deliveries.get(index).is_some_and(|(mailbox, _)| mailbox.collector().is_some()) {
+                let Some((mailbox, delivery)) = deliveries.get_mut(index) else { return };
+                outcome.matched -= u32::from(placed == Placed::Unknown);
+                if placed == Placed::Refused {
+                    outcome.refusing.push(mailbox.id());
+                }
+                if mailbox.collector().is_some() {
                     // It counts itself what it lacks room for.
-                    refused += usize::from(placed == Placed::Refused);
-                    unknown += u32::from(placed == Placed::Unknown);
                     return collected.push((index, placed));
                 }
+                let Some(delivery) = delivery.take() else { return };
                 match placed {
-                    Placed::At(ordinal) => push(deliveries, index, Place { ordinal, point, was_sent: false }, wakes),
-                    Placed::DroppedNewest => outcome.dropped += 1,
-                    Placed::Refused => refused_here += 1,
-                    // Its session has just ended: the message matched one less.
-                    Placed::Unknown => {
-                        unknown += 1;
-                        let delivery = deliveries.get_mut(index).and_then(|(_, delivery)| delivery.take());
-                        outcome.orphans.extend(delivery.filter(|delivery| delivery.share.is_some()));
+                    Placed::At(ordinal) => {
+                        mailbox.push_placed(delivery, Place { ordinal, point, was_sent: false }, wakes);
                     }
+                    Placed::DroppedNewest | Placed::Unknown if delivery.share.is_some() => {
+                        outcome.matched -= u32::from(placed != Placed::Unknown);
+                        outcome.orphans.push((delivery, mailbox.id()));
+                    }
+                    Placed::DroppedNewest => outcome.dropped += 1,
+                    // Who refuses it is told of; whose session has just ended was one less that it matched.
+                    Placed::Refused | Placed::Unknown => {}
                 }
             });
         wakes.restore(held);
@@ -99,35 +107,13 @@ impl Placing {
         }
         self.placements.clear();
         self.deliveries.clear();
-        tally.dropped(DropReason::Overflow, u64::from(outcome.dropped) + refused_here);
-        outcome.matched -= unknown;
-        let is_refused = refused > 0 || refused_here > 0;
-        if let (Ok(_), Some((publisher, packet_id)), true) = (&appended, origin, is_refused) {
-            // Its publisher is told so, and may use the packet identifier for another message.
-            spool.release(publisher, packet_id);
+        match appended {
+            Ok(point) => {
+                outcome.is_taken = true;
+                outcome.promises = Promises::commit(spool, point);
+            }
+            Err(error) => outcome.promises.break_with(Broken::from(&error)),
         }
-        outcome.promises = promises(spool, appended, is_refused);
         outcome
     }
-}
-
-fn push(deliveries: &mut [(Arc<Mailbox>, Option<Delivery>)], index: usize, place: Place, wakes: &mut Wakes) {
-    if let Some((mailbox, delivery)) = deliveries.get_mut(index)
-        && let Some(delivery) = delivery.take()
-    {
-        mailbox.push_placed(delivery, place, wakes);
-    }
-}
-
-fn promises(spool: &Spool, appended: Result<CommitPoint, AppendError>, refused: bool) -> Promises {
-    let mut promises = match &appended {
-        Ok(point) => Promises::commit(spool, *point),
-        Err(_) => Promises::default(),
-    };
-    if let Err(error) = &appended {
-        promises.break_with(Broken::from(error));
-    } else if refused {
-        promises.break_with(Broken::NoRoom);
-    }
-    promises
 }

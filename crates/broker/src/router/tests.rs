@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use message::{Bytes, Moment, PublicationProperties};
+use message::{Bytes, Moment, PublicationProperties, QoS};
 
 use super::*;
 use crate::local::LocalSubscriber;

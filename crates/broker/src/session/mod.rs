@@ -26,6 +26,7 @@ use crate::router::{Change, Router};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription};
 pub use inbound::InboundSlots;
 use left_over::LeftOver;
+use on_disk::MaySend;
 pub(crate) use on_disk::{OnDisk, delivery_of};
 pub use outgoing::{Outgoing, Slot};
 pub use will::{Ending, SessionExpiry, Will};
@@ -144,12 +145,29 @@ impl Session {
             return (results, Promises::default());
         }
         // Written down first: what comes in by them is for a session that is known to have them.
-        let promises = self.record(|client_id| SessionChange::Subscribed { client_id, subscriptions: &accepted });
-        self.make_visible(now, &accepted, &new);
+        let mut promises = self.record(|client_id| SessionChange::Subscribed { client_id, subscriptions: &accepted });
+        promises.merge(self.make_visible(now, &accepted, &new));
         (results, promises)
     }
 
-    fn make_visible(&self, now: Now, accepted: &[Subscription], new: &[bool]) {
+    /// Takes back what a request asked for that could not be written down: `before` says what there was. The disk may have it
+    /// or not; what the client is told is what holds here.
+    pub fn take_subscriptions_back(&mut self, before: Vec<(TopicFilter, Option<SubscribeOptions>)>) {
+        let subscriber = self.subscriber();
+        self.router.apply(before.iter().map(|(filter, before)| match before {
+            Some(options) => Change::Subscribe { mailbox: &self.mailbox, filter, options: *options },
+            None => Change::Unsubscribe { subscriber, filter },
+        }));
+        for (filter, before) in before {
+            match before {
+                Some(options) => self.state.subscriptions.insert(filter, options),
+                None => self.state.subscriptions.remove(&filter),
+            };
+        }
+    }
+
+    /// The promises say when the retained messages are safe.
+    fn make_visible(&self, now: Now, accepted: &[Subscription], new: &[bool]) -> Promises {
         let changes = accepted.iter().map(|Subscription { filter, options }| Change::Subscribe {
             mailbox: &self.mailbox,
             filter,
@@ -157,19 +175,20 @@ impl Session {
         });
         if !accepted.iter().any(Subscription::may_want_retained) {
             self.router.apply(changes);
-            return;
+            return Promises::default();
         }
         if self.mailbox.destination().is_some() {
             let wanted = accepted.iter().zip(new).filter(|(subscription, new)| subscription.wants_retained(!**new));
-            self.router.replay_and_apply(now, &self.mailbox, wanted.map(|(subscription, _)| subscription), changes);
-            return;
+            let wanted = wanted.map(|(subscription, _)| subscription);
+            return self.router.replay_and_apply(now, &self.mailbox, wanted, changes);
         }
         let (existed, retained) = self.router.apply_and_look(|_| {}, changes);
         for (subscription, existed) in accepted.iter().zip(existed) {
             if subscription.wants_retained(existed) {
-                self.router.replay(now, &retained, subscription, &self.mailbox);
+                drop(self.router.replay(now, &retained, subscription, &self.mailbox));
             }
         }
+        Promises::default()
     }
 
     fn record<'a>(&'a self, change: impl FnOnce(&'a ClientId) -> SessionChange<'a>) -> Promises {
@@ -178,21 +197,22 @@ impl Session {
 
     /// Removes the subscriptions of one request, all in one step. Returns for each whether it was there, and the
     /// promises on which the answer to the client depends. What a shared subscription left here undelivered goes to its
-    /// other members.
+    /// other members; what none of them takes is still delivered here.
     pub fn unsubscribe(&mut self, filters: &[TopicFilter]) -> (Vec<bool>, Promises) {
         let subscriber = self.subscriber();
         let existed = self.router.apply(filters.iter().map(|filter| Change::Unsubscribe { subscriber, filter }));
         for filter in filters {
             if self.state.subscriptions.remove(filter).is_some() && filter.share_group().is_some() {
-                let mut left = self.state.take_shared(Some(filter));
-                left.extend(self.mailbox.take_shared(Some(filter)));
-                let placed: Vec<_> = left.iter().filter_map(|delivery| delivery.place).collect();
-                self.router.pass_on(left, Some(subscriber), &self.tally);
-                placed.into_iter().for_each(|place| self.state.acknowledge(Some(place.ordinal)));
+                self.state.offer_shared(Some(filter), &self.mailbox, &self.router, true, &self.tally);
             }
         }
         let promises = self.record(|client_id| SessionChange::Unsubscribed { client_id, filters });
         (existed, promises)
+    }
+
+    /// How the client subscribed with this filter, if it did.
+    pub fn subscription(&self, filter: &TopicFilter) -> Option<SubscribeOptions> {
+        self.state.subscriptions.get(filter).copied()
     }
 
     /// Whether there is a subscription with this filter, and how many there are in all.
@@ -217,7 +237,9 @@ impl Session {
     ) -> bool {
         let in_flight_max = usize::from(in_flight_max);
         let end = out.len().saturating_add(messages_max);
-        self.state.window.resend(in_flight_max, messages_max, out);
+        let SessionState { window, on_disk, .. } = &mut self.state;
+        let may_release = || on_disk.as_ref().is_none_or(|on_disk| on_disk.may_release(|| self.mailbox.waker()));
+        window.resend(in_flight_max, messages_max, may_release, out);
         let mut sent: (u64, u64) = (0, 0);
         let mut placed = None;
         let mut more = true;
@@ -232,15 +254,21 @@ impl Session {
                 continue;
             }
             let payload_bytes = delivery.publication.payload.len() as u64;
-            if delivery.qos == QoS::AtMostOnce {
-                out.push(Outgoing::Message { slot: None, delivery, duplicate: false });
-            } else if self.state.may_send(&delivery, in_flight_max, &self.mailbox) {
-                placed = delivery.place.map(|place| place.ordinal).or(placed);
-                out.push(self.state.window.send(delivery));
-            } else {
-                self.state.staged.push_front(delivery);
-                more = false;
-                break;
+            match self.state.may_send(&delivery, in_flight_max, &self.mailbox) {
+                MaySend::Now if delivery.qos == QoS::AtMostOnce => {
+                    out.push(Outgoing::Message { slot: None, delivery, duplicate: false });
+                }
+                MaySend::Now => {
+                    placed = delivery.place.map(|place| place.ordinal).or(placed);
+                    out.push(self.state.window.send(delivery));
+                }
+                MaySend::Later => {
+                    self.state.staged.push_front(delivery);
+                    more = false;
+                    break;
+                }
+                // Its publisher was not told that it was taken. If the disk has it, it comes when the node starts again.
+                MaySend::Never => continue,
             }
             sent = (sent.0 + 1, sent.1 + payload_bytes);
         }
@@ -289,7 +317,7 @@ impl Session {
     /// until [`Session::handle_delivered`].
     pub fn handle_received(&mut self, slot: Slot) -> Result<Promises, UnknownSlot> {
         let place = self.state.window.receive(slot)?;
-        let on_disk = self.state.on_disk.as_ref();
+        let on_disk = self.state.on_disk.as_mut();
         Ok(on_disk.zip(place).map_or_else(Promises::default, |(on_disk, place)| on_disk.mark_received(place)))
     }
 
@@ -358,9 +386,15 @@ impl SessionState {
         on_disk.read(mailbox, from, &self.window, messages_max, &mut self.staged)
     }
 
-    fn may_send(&self, delivery: &Delivery, in_flight_max: usize, mailbox: &Mailbox) -> bool {
-        self.window.has_room_for(delivery, in_flight_max)
-            && self.on_disk.as_ref().is_none_or(|on_disk| on_disk.may_send(delivery, || mailbox.waker()))
+    fn may_send(&self, delivery: &Delivery, in_flight_max: usize, mailbox: &Mailbox) -> MaySend {
+        if delivery.qos == QoS::AtMostOnce {
+            return MaySend::Now;
+        }
+        match &self.on_disk {
+            _ if !self.window.has_room_for(delivery, in_flight_max) => MaySend::Later,
+            Some(on_disk) => on_disk.may_send(delivery, || mailbox.waker()),
+            None => MaySend::Now,
+        }
     }
 
     fn drop_receipts(&mut self, mailbox: &Mailbox) {
@@ -374,18 +408,28 @@ impl SessionState {
         }
     }
 
-    /// The session is left alone: what lies on disk is left there. Returns what others may take of it, as it came by
-    /// shared subscriptions.
-    pub(crate) fn leave_to_disk(&mut self, mailbox: &Mailbox) -> Vec<Delivery> {
-        let Some(on_disk) = &mut self.on_disk else { return Vec::new() };
+    /// The session is left alone: what lies on disk is left there.
+    pub(crate) fn leave_to_disk(&mut self, mailbox: &Mailbox) {
+        let Some(on_disk) = &mut self.on_disk else { return };
         on_disk.tell();
-        let (placed, staged): (Vec<_>, Vec<_>) = self.staged.drain(..).partition(|delivery| delivery.place.is_some());
-        self.staged = VecDeque::from(staged);
-        let first = placed.first().and_then(|delivery| delivery.place).map(|place| place.ordinal);
-        let mut left = placed;
-        left.extend(mailbox.leave_to_disk(first));
-        left.retain(|delivery| delivery.may_pass_on(None));
-        left
+        let first = self.staged.iter().find_map(|delivery| delivery.place).map(|place| place.ordinal);
+        self.staged.retain(|delivery| delivery.place.is_none());
+        mailbox.leave_to_disk(first);
+    }
+
+    /// Offers what shared subscriptions, one or all, left unsent here to their other members. What nobody takes stays. Only
+    /// the owner of the session may do this, so that nothing is sent here meanwhile.
+    pub(crate) fn offer_shared(
+        &mut self,
+        only: Option<&TopicFilter>,
+        mailbox: &Mailbox,
+        router: &Router,
+        to_absent: bool,
+        tally: &Tally,
+    ) {
+        mailbox.drain(&mut self.staged, usize::MAX);
+        self.staged
+            .retain(|delivery| !(delivery.may_pass_on(only) && router.offer(delivery, mailbox, to_absent, tally)));
     }
 
     /// What may still be delivered by someone else, in order, when the session ends.
@@ -393,13 +437,6 @@ impl SessionState {
         let mut left = self.window.abandon();
         left.extend(self.staged.drain(..));
         left
-    }
-
-    /// What shared subscriptions, one or all, left unsent here and others may take.
-    pub(crate) fn take_shared(&mut self, only: Option<&TopicFilter>) -> Vec<Delivery> {
-        let (shared, own): (Vec<_>, Vec<_>) = self.staged.drain(..).partition(|delivery| delivery.may_pass_on(only));
-        self.staged = VecDeque::from(own);
-        shared
     }
 
     pub(crate) fn has_shares(&self) -> bool {

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use message::{DestinationId, QoS, TopicFilter, limits};
+use store::log::CommitPoint;
 use store::spool::{Ordinal, ReadError, Spool, Spooled};
 
 use super::window::Window;
@@ -26,11 +27,29 @@ pub(crate) struct OnDisk {
     /// Read and not yet made deliveries of; empty between two calls.
     read: Vec<Spooled>,
     fault: Option<ReadError>,
+    /// Reached when every PUBREC that came is noted.
+    received: CommitPoint,
+}
+
+/// Whether something may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaySend {
+    Now,
+    Later,
+    /// The disk failed before it was safe.
+    Never,
 }
 
 impl OnDisk {
     pub(crate) fn new(spool: Spool, destination: DestinationId) -> Self {
-        Self { spool, destination, acknowledged: Vec::new(), read: Vec::new(), fault: None }
+        Self {
+            spool,
+            destination,
+            acknowledged: Vec::new(),
+            read: Vec::new(),
+            fault: None,
+            received: CommitPoint::REACHED,
+        }
     }
 
     /// A message needs no place any more. The disk is told of many at once.
@@ -50,8 +69,27 @@ impl OnDisk {
     }
 
     /// The promise that a PUBREC is noted.
-    pub(super) fn mark_received(&self, ordinal: Ordinal) -> Promises {
-        Promises::commit(&self.spool, self.spool.mark_received(self.destination, ordinal))
+    pub(super) fn mark_received(&mut self, ordinal: Ordinal) -> Promises {
+        let point = self.spool.mark_received(self.destination, ordinal);
+        self.received = self.received.join(point);
+        Promises::commit(&self.spool, point)
+    }
+
+    /// Whether PUBREL may be repeated: not before the PUBREC is noted, however the connection ended that brought it. If not,
+    /// `waker` is called when it may.
+    pub(super) fn may_release(&self, waker: impl FnOnce() -> Option<Waker>) -> bool {
+        self.is_reached(self.received, waker) == MaySend::Now
+    }
+
+    fn is_reached(&self, point: CommitPoint, waker: impl FnOnce() -> Option<Waker>) -> MaySend {
+        if self.spool.committed(point) {
+            return MaySend::Now;
+        }
+        match waker().map_or(Poll::Pending, |waker| self.spool.poll_committed(point, &waker)) {
+            Poll::Ready(Ok(())) => MaySend::Now,
+            Poll::Ready(Err(_)) => MaySend::Never,
+            Poll::Pending => MaySend::Later,
+        }
     }
 
     /// The promise that the identifier of a message from this client is free again.
@@ -60,14 +98,12 @@ impl OnDisk {
     }
 
     /// Whether this message may be sent: one of QoS 2 not before it is safe, as it would come a second time after a
-    /// crash. If not, `waker` is called when it may.
-    pub(super) fn may_send(&self, delivery: &Delivery, waker: impl FnOnce() -> Option<Waker>) -> bool {
-        let Some(place) = delivery.place.filter(|_| delivery.qos == QoS::ExactlyOnce) else { return true };
-        if self.spool.committed(place.point) {
-            return true;
+    /// crash. If not yet, `waker` is called when it may.
+    pub(super) fn may_send(&self, delivery: &Delivery, waker: impl FnOnce() -> Option<Waker>) -> MaySend {
+        match delivery.place.filter(|_| delivery.qos == QoS::ExactlyOnce) {
+            Some(place) => self.is_reached(place.point, waker),
+            None => MaySend::Now,
         }
-        waker().is_some_and(|waker| self.spool.poll_committed(place.point, &waker).is_ready())
-            && self.spool.committed(place.point)
     }
 
     /// Messages below this place may have been sent.

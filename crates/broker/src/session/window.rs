@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use message::QoS;
 use store::spool::Ordinal;
 
 use crate::delivery::Delivery;
@@ -121,9 +122,20 @@ impl Window {
     }
 
     /// The connection is a new one: whatever is under way has to be sent again, but for what its sender has given to
-    /// others meanwhile.
+    /// others meanwhile. Of that, a message of QoS 2 is let go: the client may have it, and would take the next one with its
+    /// slot for the same.
     pub(super) fn start_connection(&mut self) {
-        self.entries.retain(|entry| entry.receipt.is_none());
+        self.entries.retain_mut(|entry| {
+            let was_given = entry.receipt.take().is_some();
+            let is_held = match &entry.state {
+                State::Sent(delivery) => delivery.qos == QoS::ExactlyOnce,
+                State::Received => true,
+            };
+            if was_given && is_held {
+                entry.state = State::Received;
+            }
+            !was_given || is_held
+        });
         self.loose = self.entries.iter().filter(|entry| entry.ordinal.is_none()).count();
         for entry in &mut self.entries {
             entry.on_wire = false;
@@ -133,8 +145,14 @@ impl Window {
         self.unsent = self.entries.len();
     }
 
-    /// Sends again what an earlier connection left: messages in their order, then releases in theirs.
-    pub(super) fn resend(&mut self, in_flight_max: usize, messages_max: usize, out: &mut Vec<Outgoing>) {
+    /// Sends again what an earlier connection left: messages in their order, then releases in theirs, as soon as they may.
+    pub(super) fn resend(
+        &mut self,
+        in_flight_max: usize,
+        messages_max: usize,
+        may_release: impl FnOnce() -> bool,
+        out: &mut Vec<Outgoing>,
+    ) {
         if self.unsent == 0 {
             return;
         }
@@ -154,7 +172,7 @@ impl Window {
             self.unsent -= 1;
             budget -= 1;
         }
-        if messages_left > 0 {
+        if messages_left > 0 || self.unsent == 0 || !may_release() {
             return;
         }
         for entry in self.entries.iter_mut().filter(|entry| !entry.on_wire).take(budget) {
@@ -188,7 +206,7 @@ impl Window {
     pub(super) fn abandon(&mut self) -> Vec<Delivery> {
         let entries = std::mem::take(self).entries;
         let sent = entries.into_iter().filter_map(|entry| match entry.state {
-            State::Sent(delivery) if delivery.qos == message::QoS::AtLeastOnce => Some(delivery),
+            State::Sent(delivery) if delivery.qos == QoS::AtLeastOnce => Some(delivery),
             State::Sent(_) | State::Received => None,
         });
         sent.collect()

@@ -3,8 +3,8 @@
 use std::num::NonZeroU16;
 use std::task::{Poll, Waker};
 
-use broker::{Broken, Promises, Slot};
-use message::Now;
+use broker::{Broken, Promises, Slot, SubscribeOptions};
+use message::{Now, TopicFilter};
 use mqtt::{Accept, ReasonCode, SubscribeTicket, UnsubscribeTicket};
 
 use super::client::Client;
@@ -13,7 +13,8 @@ use super::client::Client;
 #[derive(Debug)]
 pub(super) enum Then {
     Accept(Box<Accept>),
-    Subscribed(SubscribeTicket, Vec<ReasonCode>),
+    /// The last is what the filters of the request stood for before it.
+    Subscribed(SubscribeTicket, Vec<ReasonCode>, Vec<(TopicFilter, Option<SubscribeOptions>)>),
     Unsubscribed(UnsubscribeTicket, Vec<ReasonCode>),
     /// The client has a message of QoS 2: let it go.
     Release(Slot),
@@ -46,8 +47,11 @@ impl Client {
         }
     }
 
-    fn tell(&mut self, now: Now, broken: Option<Broken>, then: Then) {
+    fn tell(&mut self, now: Now, broken: Option<Broken>, mut then: Then) {
         let refusal = broken.map(reason_of);
+        if let (Then::Subscribed(_, _, before), Some(_)) = (&mut then, refusal) {
+            self.take_subscriptions_back(std::mem::take(before));
+        }
         let connection = &mut self.connection;
         match (then, refusal) {
             (Then::Accept(mut accept), None) => {
@@ -57,7 +61,7 @@ impl Client {
                 connection.handle_accepted(now, *accept);
             }
             (Then::Accept(_), Some(reason)) => connection.handle_refused(reason),
-            (Then::Subscribed(ticket, answers), refusal) => {
+            (Then::Subscribed(ticket, answers, _), refusal) => {
                 connection.handle_subscribed(ticket, &or_refused(answers, refusal));
             }
             (Then::Unsubscribed(ticket, answers), refusal) => {

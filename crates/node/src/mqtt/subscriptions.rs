@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
 use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
-use message::{Now, TopicFilter};
+use message::{Now, QoS, TopicFilter};
 use mqtt::packet::RetainHandling as Asked;
 use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
@@ -16,6 +16,7 @@ impl Client {
         let identifier = request.subscription_id.and_then(NonZeroU32::new);
         let mut answers = Vec::with_capacity(request.filters.len());
         let mut subscriptions = Vec::with_capacity(request.filters.len());
+        let mut before = Vec::with_capacity(request.filters.len());
         for asked in request.filters {
             if self.mqtt.access.may_subscribe(&self.principal, &asked.filter).is_err() {
                 self.mqtt.figures.denied.fetch_add(1, Ordering::Relaxed);
@@ -28,7 +29,7 @@ impl Client {
                 continue;
             }
             let options = SubscribeOptions {
-                qos: asked.options.qos,
+                qos: self.qos_for(&asked.filter, asked.options.qos),
                 no_local: asked.options.no_local,
                 retain_as_published: asked.options.retain_as_published,
                 retain_handling: match asked.options.retain_handling {
@@ -44,6 +45,8 @@ impl Client {
                 answers.push(Some(reason));
                 continue;
             }
+            let known = self.session.as_ref().and_then(|session| session.subscription(&asked.filter));
+            before.push((asked.filter.detach(), known));
             subscriptions.push(Subscription { filter: asked.filter, options });
             answers.push(None);
         }
@@ -59,7 +62,23 @@ impl Client {
             .into_iter()
             .map(|answer| answer.or_else(|| granted.next()).unwrap_or(ReasonCode::UnspecifiedError))
             .collect();
-        self.once_settled(now, promises, Then::Subscribed(request.ticket, answers));
+        self.once_settled(now, promises, Then::Subscribed(request.ticket, answers, before));
+    }
+
+    /// The quality of service that a subscription is granted. A session that outlives the process consumes queues at least
+    /// once: the packet identifier of a message that is in the queue and not in the session is forgotten with the process,
+    /// and the client would take the next message with that identifier for the same one.
+    fn qos_for(&self, filter: &TopicFilter, asked: QoS) -> QoS {
+        let outlives = self.session.as_ref().is_some_and(|session| session.destination().is_some());
+        if outlives && filter.is_of_destination() { asked.min(QoS::AtLeastOnce) } else { asked }
+    }
+
+    /// What a request asked for could not be written down: the client is told so, and nothing of it stays in force.
+    pub(super) fn take_subscriptions_back(&mut self, before: Vec<(TopicFilter, Option<SubscribeOptions>)>) {
+        self.consuming.retain(|(held, _)| !before.iter().any(|(filter, known)| filter == held && known.is_none()));
+        if let Some(session) = &mut self.session {
+            session.take_subscriptions_back(before);
+        }
     }
 
     /// Whether one more subscription is within the limit, beside those of the same request.

@@ -171,3 +171,14 @@ fn what_cannot_be_consumed_is_refused_with_a_reason() {
     let answer = node.send("POST", "/publish?topic=$queue/absent&qos=1", &[], b"x");
     assert!(answer.problem(404).contains("$queue/absent"));
 }
+
+/// The packet identifiers of its deliveries are forgotten with the process, and the client would take another message for
+/// one that it has.
+#[test]
+fn a_session_that_outlives_the_node_consumes_at_least_once() {
+    let node = Node::start();
+    let _queue = filled(&node, &json!({}), &["a"]);
+    let mut client = Client::connected(&node, "worker", true, 10);
+    assert_eq!(client.subscribe("$queue/orders", 2), 1);
+    assert_eq!(client.next().0, 0x32);
+}

@@ -16,6 +16,8 @@ pub enum AppendError {
     LogFull { bytes: u64 },
     #[error("the message has {bytes} bytes: at most {} fit in a record", limits::LOG_RECORD_BYTES_MAX)]
     TooLarge { bytes: usize },
+    #[error("a destination of the message is full and refuses it: let its messages be taken, or allow it more")]
+    Refused,
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
 }

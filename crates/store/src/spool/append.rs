@@ -20,6 +20,9 @@ impl Spool {
     /// lock, so that whoever keeps the messages in memory too sees them in the order of their ordinals: it must be short
     /// and must not call the spool. It gets the point that is the answer too.
     ///
+    /// A message that one of them refuses goes to none, so that its publisher may bring it again: `placed` is called for those
+    /// that refuse it, and the answer is [`AppendError::Refused`].
+    ///
     /// `origin` is the durable session of a QoS 2 publisher and its packet id, which counts as taken until it is released.
     /// The point that is the answer is reached when the message is as safe as the most careful of its destinations asks.
     pub fn append(
@@ -45,6 +48,11 @@ impl Spool {
         let held = state.bytes();
         if held.saturating_add(bytes as u64) > state.options.bytes_max {
             return Err(AppendError::LogFull { bytes: held });
+        }
+        let refusing = state.refusing(message_bytes(publication), to);
+        if !refusing.is_empty() {
+            refusing.into_iter().for_each(|index| placed(index, Placed::Refused, CommitPoint::REACHED));
+            return Err(AppendError::Refused);
         }
         let origin = origin.map(|(destination, packet)| (destination, packet.get()));
         let mut results = std::mem::take(&mut state.results);
@@ -72,6 +80,28 @@ fn message_bytes(publication: &Publication) -> u64 {
 }
 
 impl State {
+    /// Which of the destinations refuse a message of this size. One that is named twice needs room for both.
+    fn refusing(&mut self, bytes: u64, to: &[Placement]) -> Vec<usize> {
+        let mut refusing = Vec::new();
+        let mut claims = false;
+        for (index, placement) in to.iter().enumerate() {
+            let found = self.destinations.get_mut(&placement.destination);
+            if let Some(destination) = found.filter(|found| found.options.policy == FullPolicy::Refuse) {
+                if destination.lacks_room(bytes) {
+                    refusing.push(index);
+                }
+                destination.claimed += 1;
+                claims = true;
+            }
+        }
+        if claims {
+            for placement in to {
+                self.destinations.get_mut(&placement.destination).into_iter().for_each(|found| found.claimed = 0);
+            }
+        }
+        refusing
+    }
+
     fn append(
         &mut self,
         now: Timestamp,
@@ -97,14 +127,14 @@ impl State {
                 results.push(Placed::Unknown);
                 continue;
             };
-            let result = destination.make_room(publication, size, |settled, ordinal, reason| {
+            let has_room = destination.make_room(publication, size, |settled, ordinal, reason| {
                 if let Settled::In { segment, bytes } = settled {
                     count_out(segments, emptied, segment, 1, bytes);
                 }
                 making_room.push((id, ordinal, reason));
             });
-            if let Some(refused) = result {
-                results.push(refused);
+            if !has_room {
+                results.push(Placed::DroppedNewest);
                 continue;
             }
             if destination.filling.places.is_empty() {
@@ -161,7 +191,7 @@ impl State {
 
 /// Whether the publisher has reason to think that its message was taken.
 fn is_taken(result: &Placed) -> bool {
-    !matches!(result, Placed::Refused | Placed::Unknown)
+    *result != Placed::Unknown
 }
 
 impl Destination {
@@ -173,13 +203,14 @@ impl Destination {
         self.keys = Some(keys);
     }
 
-    /// Makes room for one more message by the destination's policy; the answer is what becomes of it if there is none.
+    /// Makes room for one more message by the destination's policy. Whether there is room now; a message that finds none is
+    /// counted as dropped.
     fn make_room(
         &mut self,
         publication: &Publication,
         bytes: u64,
         mut out: impl FnMut(Settled, u64, DropReason),
-    ) -> Option<Placed> {
+    ) -> bool {
         if let Some(last) = self.keys.as_ref().and_then(|keys| keys.last(&publication.topic))
             && let Some(settled) = self.drop_one(last, DropReason::Replaced)
         {
@@ -188,21 +219,24 @@ impl Destination {
         let limits = self.options.limits;
         let makes_room = matches!(self.options.policy, FullPolicy::DropOldest | FullPolicy::KeepLastPerKey);
         let never_fits = bytes > limits.bytes_max || limits.messages_max == 0;
-        while self.waiting_messages >= limits.messages_max
-            || self.waiting_bytes.saturating_add(bytes) > limits.bytes_max
-        {
-            if self.options.policy == FullPolicy::Refuse {
-                return Some(Placed::Refused);
-            }
+        while self.lacks_room(bytes) {
             let oldest = self.low;
             let dropped = if makes_room && !never_fits { self.drop_one(oldest, DropReason::Oldest) } else { None };
             let Some(settled) = dropped else {
                 self.count_dropped(DropReason::Newest);
-                return Some(Placed::DroppedNewest);
+                return false;
             };
             out(settled, oldest, DropReason::Oldest);
         }
-        None
+        true
+    }
+
+    /// Whether one more message of this size, beside those that are claimed, is beyond the limits.
+    fn lacks_room(&self, bytes: u64) -> bool {
+        let limits = self.options.limits;
+        let claimed = u64::from(self.claimed);
+        self.waiting_messages.saturating_add(claimed) >= limits.messages_max
+            || self.waiting_bytes.saturating_add(bytes.saturating_mul(claimed + 1)) > limits.bytes_max
     }
 
     fn drop_one(&mut self, ordinal: u64, reason: DropReason) -> Option<Settled> {

@@ -99,6 +99,8 @@ pub(super) struct Destination {
     pub(super) filling: Filling,
     pub(super) waiting_messages: u64,
     pub(super) waiting_bytes: u64,
+    /// Messages that a message in hand will bring, while it is found out who refuses it.
+    pub(super) claimed: u32,
     pub(super) dropped: [u64; DropReason::ALL.len()],
     pub(super) keys: Option<Box<Keys>>,
 }

@@ -34,7 +34,7 @@ pub enum Placed {
     At(Ordinal),
     /// The destination is full and drops what is new; it is counted.
     DroppedNewest,
-    /// The destination is full and takes no more: the publisher is to know.
+    /// The destination is full and takes no more: nobody gets the message, and the publisher is to know.
     Refused,
     /// There is no such destination, or not any more.
     Unknown,

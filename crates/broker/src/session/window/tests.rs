@@ -64,10 +64,10 @@ fn a_new_connection_repeats_messages_in_order_then_releases_in_order() {
         window.start_connection();
         assert!(!window.has_room(100));
         let mut out = Vec::new();
-        window.resend(100, 100, &mut out);
+        window.resend(100, 100, || true, &mut out);
         assert_eq!(words(&out), ["d1", "d5", "d6", "r2", "r4"]);
         assert!(window.has_room(100));
-        window.resend(100, 100, &mut out);
+        window.resend(100, 100, || true, &mut out);
         assert_eq!(out.len(), 5);
     }
 }
@@ -78,17 +78,17 @@ fn a_client_that_came_back_with_a_smaller_limit_gets_no_more_at_once() {
     window.receive(slot(4)).unwrap();
     window.start_connection();
     let mut out = Vec::new();
-    window.resend(2, 100, &mut out);
+    window.resend(2, 100, || true, &mut out);
     assert_eq!(words(&out), ["d1", "d2"]);
-    window.resend(2, 100, &mut out);
+    window.resend(2, 100, || true, &mut out);
     assert_eq!(out.len(), 2);
     window.complete(slot(1)).unwrap();
     window.complete(slot(2)).unwrap();
-    window.resend(2, 1, &mut out);
-    window.resend(2, 1, &mut out);
+    window.resend(2, 1, || true, &mut out);
+    window.resend(2, 1, || true, &mut out);
     assert_eq!(words(&out), ["d1", "d2", "d3", "d5"]);
     // The release needs no room.
-    window.resend(2, 100, &mut out);
+    window.resend(2, 100, || true, &mut out);
     assert_eq!(words(&out[4..]), ["r4"]);
     assert!(!window.has_room(2));
     window.complete(slot(3)).unwrap();
@@ -162,7 +162,7 @@ proptest! {
                 }
                 9 => {
                     window.start_connection();
-                    window.resend(limit, usize::MAX, &mut Vec::new());
+                    window.resend(limit, usize::MAX, || true, &mut Vec::new());
                 }
                 _ => {}
             }
@@ -170,4 +170,30 @@ proptest! {
             prop_assert!(window.occupied <= limit);
         }
     }
+}
+
+#[derive(Debug)]
+struct Unheard;
+
+impl Receipt for Unheard {
+    fn handle_sent(&self) {}
+
+    fn handle_settled(&self, _: crate::receipt::Settled) {}
+}
+
+/// As of a queue, which gives them to others when a connection ends.
+#[test]
+fn the_slot_of_a_message_that_others_got_is_not_used_before_the_client_has_let_it_go() {
+    let mut window = Window::default();
+    for (number, qos) in [(0, QoS::ExactlyOnce), (1, QoS::AtLeastOnce), (2, QoS::ExactlyOnce)] {
+        window.send(Delivery { receipt: Some(Arc::new(Unheard)), ..delivery(qos, number) });
+    }
+    window.receive(slot(3)).unwrap();
+    window.start_connection();
+    let mut out = Vec::new();
+    window.resend(100, 100, || true, &mut out);
+    assert_eq!(words(&out), ["r1", "r3"], "the client may have the first as well, and takes no other for it");
+    assert_eq!(window.complete(slot(1)).unwrap().1.map(|_| ()), None, "nobody waits for it any more");
+    window.complete(slot(3)).unwrap();
+    assert_eq!(window.len(), 0);
 }

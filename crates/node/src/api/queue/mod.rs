@@ -229,6 +229,7 @@ impl From<ChangeError> for Problem {
 impl From<PutError> for Problem {
     fn from(error: PutError) -> Self {
         match error.broken() {
+            _ if matches!(error, PutError::Removed(_)) => Self::new(StatusCode::NOT_FOUND, error),
             broker::Broken::NoRoom => Self::new(StatusCode::INSUFFICIENT_STORAGE, error),
             broker::Broken::Failed => Self::internal(error),
         }

@@ -74,6 +74,8 @@ pub(crate) struct QueueState {
 pub(crate) enum PutError {
     #[error("queue `{0}` is full: let its messages be consumed, or purge it")]
     Full(QueueName),
+    #[error("queue `{0}` was just removed: make it again first")]
+    Removed(QueueName),
     #[error(transparent)]
     Append(#[from] AppendError),
 }
@@ -82,7 +84,7 @@ impl PutError {
     /// In the broker's words.
     pub(crate) fn broken(&self) -> Broken {
         match self {
-            Self::Full(_) => Broken::NoRoom,
+            Self::Full(_) | Self::Removed(_) => Broken::NoRoom,
             Self::Append(error) => Broken::from(error),
         }
     }
@@ -166,14 +168,19 @@ impl NodeQueue {
             retain: false,
             identifiers: Vec::new(),
         };
-        let mut is_full = false;
-        let point = self.spool.append(now.wall, publication, None, &[to], |_, placed, _| {
-            is_full = placed == Placed::Refused;
-        })?;
-        if is_full {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(PutError::Full(self.name.clone()));
-        }
+        let mut found = true;
+        let appended = self.spool.append(now.wall, publication, None, &[to], |_, placed, _| {
+            found = placed != Placed::Unknown;
+        });
+        let point = match appended {
+            Ok(point) if found => point,
+            Ok(_) => return Err(PutError::Removed(self.name.clone())),
+            Err(AppendError::Refused) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(PutError::Full(self.name.clone()));
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.work.notify_one();
         Ok(Commit::new(&self.spool, point))
     }
@@ -313,4 +320,35 @@ impl NodeQueue {
 fn destination_options(stored: &StoredQueue) -> DestinationOptions {
     let options = &stored.options;
     DestinationOptions { durability: options.durability, limits: options.limits, policy: options.policy }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use message::{Bytes, Timestamp, TopicName};
+    use store::disk::SimulatedDisk;
+    use store::log::Committer;
+    use store::spool::SpoolOptions;
+
+    use super::*;
+    use crate::destinations::QueueSettings;
+
+    #[test]
+    fn a_queue_that_was_just_removed_does_not_say_that_it_took_a_message() {
+        let disk = Arc::new(SimulatedDisk::new(1));
+        let committer = Committer::stepped(Arc::clone(&disk) as Arc<dyn store::disk::Disk>);
+        let (spool, _) = Spool::open(disk, Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
+        let name = QueueName::parse("orders").unwrap();
+        let options = QueueSettings::for_dead_letters().resolve(&name).unwrap();
+        let destination = DestinationId::new(1);
+        let stored = StoredQueue { destination, created: Timestamp::default(), options };
+        let queue = NodeQueue::open(&spool, name, stored).unwrap();
+        let now = clock::now();
+        let topic = TopicName::parse("a").unwrap();
+        let publication = Publication::new(topic, Bytes::from_static(b"x"), QoS::AtLeastOnce, now.wall);
+        drop(queue.put(now, &publication).unwrap());
+        spool.remove(destination);
+        assert!(matches!(queue.put(now, &publication), Err(PutError::Removed(_))));
+    }
 }

@@ -21,16 +21,17 @@ fn dropped(bench: &Bench, id: u64, reason: DropReason) -> u64 {
 #[test]
 fn a_full_destination_follows_its_policy_and_counts_every_loss() {
     for (policy, third, left, reason) in [
-        (FullPolicy::Refuse, Placed::Refused, ["a", "b"], None),
-        (FullPolicy::DropNewest, Placed::DroppedNewest, ["a", "b"], Some(DropReason::Newest)),
-        (FullPolicy::DropOldest, Placed::At(Ordinal(2)), ["b", "c"], Some(DropReason::Oldest)),
+        (FullPolicy::Refuse, None, ["a", "b"], None),
+        (FullPolicy::DropNewest, Some(Placed::DroppedNewest), ["a", "b"], Some(DropReason::Newest)),
+        (FullPolicy::DropOldest, Some(Placed::At(Ordinal(2))), ["b", "c"], Some(DropReason::Oldest)),
     ] {
         let mut bench = Bench::new();
         bench.add(1, options(policy, 2));
         for payload in ["a", "b"] {
             bench.append(payload, &[1]).unwrap();
         }
-        assert_eq!(bench.append("c", &[1]).unwrap().1, [third], "{policy:?}");
+        let expected = third.map(|placed| vec![placed]).ok_or(AppendError::Refused);
+        assert_eq!(bench.append("c", &[1]).map(|(_, placed)| placed), expected, "{policy:?}");
         bench.commit();
         for _ in 0..2 {
             assert_eq!(bench.payloads(1), left, "{policy:?}");
@@ -45,15 +46,38 @@ fn a_full_destination_follows_its_policy_and_counts_every_loss() {
 }
 
 #[test]
-fn the_others_get_a_message_that_one_refuses() {
+fn a_message_that_one_refuses_goes_to_nobody_and_nobody_makes_room_for_it() {
     let bench = Bench::new();
     bench.add(1, options(FullPolicy::Refuse, 1));
-    bench.append("a", &[1, 2]).unwrap();
-    assert_eq!(bench.append("b", &[1, 2]).unwrap().1, [Placed::Refused, Placed::At(Ordinal(1))]);
-    assert_eq!((bench.payloads(1).len(), bench.payloads(2).len()), (1, 2));
-    bench.append_at(1, "c", &[1], Some((9, 5))).unwrap();
-    let publisher = bench.spool.state(DestinationId::new(9)).unwrap();
-    assert!(publisher.inbound.is_empty(), "a message that all refuse is not taken from its publisher");
+    bench.add(3, options(FullPolicy::DropOldest, 1));
+    bench.append("a", &[1, 2, 3]).unwrap();
+    bench.commit();
+    let mut refused = Vec::new();
+    let to = [2, 1, 3].map(placement);
+    let origin = Some((DestinationId::new(2), NonZeroU16::MIN));
+    let appended = bench.spool.append(Timestamp::default(), &publication("b"), origin, &to, |at, placed, _| {
+        refused.push((at, placed));
+    });
+    assert_eq!((appended, refused), (Err(AppendError::Refused), vec![(1, Placed::Refused)]));
+    assert!(!bench.committer.commit_once(), "there is nothing to write");
+    for id in 1..=3 {
+        assert_eq!(bench.payloads(id), ["a"]);
+    }
+    let publisher = bench.spool.state(DestinationId::new(2)).unwrap();
+    assert!(publisher.inbound.is_empty(), "it is not taken from its publisher");
+    bench.acknowledge(1, &[0]);
+    bench.append("b", &[2, 1, 3]).unwrap();
+    assert_eq!([1, 2, 3].map(|id| bench.payloads(id).len()), [1, 2, 1]);
+}
+
+#[test]
+fn a_destination_that_is_named_twice_refuses_what_it_has_room_for_once() {
+    let bench = Bench::new();
+    bench.add(1, options(FullPolicy::Refuse, 3));
+    bench.append("a", &[1, 1]).unwrap();
+    assert_eq!(bench.append("b", &[1, 1]).unwrap_err(), AppendError::Refused);
+    bench.append("c", &[1]).unwrap();
+    assert_eq!(bench.payloads(1), ["a", "a", "c"]);
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! A node's broker on a simulated disk, and clients of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use broker::{
+    Broken, Claim, Connect, Connected, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, Routed, Router,
+    RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Slot,
+    SubscribeOptions, Subscription,
+};
+use message::{Bytes, ClientId, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
+use parking_lot::Mutex;
+use store::disk::SimulatedDisk;
+use store::log::Committer;
+use store::spool::{DestinationOptions, Spool, SpoolOptions};
+
+/// Sessions as a table would have them, written at once.
+#[derive(Debug, Default)]
+struct Journal {
+    sessions: Mutex<Vec<RestoredSession>>,
+    given: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Done;
+
+impl Pending for Done {
+    fn poll_kept(&mut self, _: &Waker) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl SessionJournal for Journal {
+    fn new_destination(&self) -> Result<DestinationId, Broken> {
+        let mut given = self.given.lock();
+        *given += 1;
+        Ok(DestinationId::new(*given))
+    }
+
+    fn record(&self, change: SessionChange<'_>) -> Box<dyn Pending> {
+        let mut sessions = self.sessions.lock();
+        match change {
+            SessionChange::Opened { client_id, destination, expiry, will, .. } => {
+                let known = sessions.iter().position(|session| session.client_id == *client_id);
+                let subscriptions = known.map(|at| sessions.remove(at).subscriptions).unwrap_or_default();
+                sessions.push(RestoredSession {
+                    client_id: client_id.clone(),
+                    destination,
+                    expiry,
+                    will: will.cloned(),
+                    absent_since: None,
+                    subscriptions,
+                });
+            }
+            SessionChange::Left { client_id, expiry, at, .. } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.absent_since = Some(at);
+                    session.expiry = expiry;
+                }
+            }
+            SessionChange::Ended { client_id } => sessions.retain(|session| session.client_id != *client_id),
+            SessionChange::Subscribed { client_id, subscriptions } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.subscriptions.extend_from_slice(subscriptions);
+                }
+            }
+            SessionChange::Unsubscribed { client_id, filters } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.subscriptions.retain(|one| !filters.contains(&one.filter));
+                }
+            }
+            SessionChange::WillSent { .. } => {}
+        }
+        Box::new(Done)
+    }
+}
+
+/// A node's broker on a simulated disk.
+pub(crate) struct World {
+    pub(crate) disk: SimulatedDisk,
+    journal: Arc<Journal>,
+    options: DestinationOptions,
+    pub(crate) committer: Committer,
+    pub(crate) spool: Spool,
+    pub(crate) router: Arc<Router>,
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+const MAILBOX_MESSAGES: usize = 4;
+
+pub(crate) fn now() -> Now {
+    Now { moment: Moment::since_start(Duration::from_secs(100)), wall: Timestamp::from_millis(100_000) }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_options(DestinationOptions::default())
+    }
+
+    /// With sessions of this kind.
+    pub(crate) fn with_options(options: DestinationOptions) -> Self {
+        Self::open(SimulatedDisk::new(1), Arc::default(), options)
+    }
+
+    fn open(disk: SimulatedDisk, journal: Arc<Journal>, options: DestinationOptions) -> Self {
+        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let (spool, _) =
+            Spool::open(Arc::new(disk.clone()), Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
+        let router = Router::new(RouterOptions { spool: Some(spool.clone()), ..RouterOptions::new(1) });
+        let store =
+            SessionStore { spool: spool.clone(), journal: Arc::clone(&journal) as Arc<dyn SessionJournal>, options };
+        let sessions = Sessions::with_store(&router, 100, Some(store));
+        let found = journal.sessions.lock().clone();
+        sessions.restore(now(), Self::mailbox(), found);
+        Self { disk, journal, options, committer, spool, router, sessions }
+    }
+
+    fn mailbox() -> MailboxOptions {
+        MailboxOptions { messages_max: MAILBOX_MESSAGES, ..MailboxOptions::for_session() }
+    }
+
+    pub(crate) fn commit(&self) {
+        while self.committer.commit_once() {}
+    }
+
+    /// The process is killed; the next one finds what it had written.
+    pub(crate) fn kill(self) -> Self {
+        Self::open(self.disk.after_kill(), self.journal, self.options)
+    }
+
+    pub(crate) fn connect(&self, client: &str, clean_start: bool) -> Connected {
+        match claim(&self.sessions, client, clean_start).poll_connected(Waker::noop()) {
+            Poll::Ready(connected) => connected.unwrap(),
+            Poll::Pending => panic!("someone holds the session"),
+        }
+    }
+
+    pub(crate) fn subscribed(&self, client: &str, filter: &str) -> Session {
+        let mut session = self.connect(client, false).session;
+        session.set_waker(Waker::noop().clone());
+        let options = SubscribeOptions { qos: QoS::ExactlyOnce, ..SubscribeOptions::default() };
+        let (granted, _) =
+            session.subscribe(now(), vec![Subscription { filter: TopicFilter::parse(filter).unwrap(), options }]);
+        assert!(granted.iter().all(Result::is_ok));
+        session
+    }
+
+    pub(crate) fn publish(&self, payload: &str, qos: QoS) -> Routed {
+        self.publish_from(payload, qos, Origin::default())
+    }
+
+    pub(crate) fn publish_from(&self, payload: &str, qos: QoS, origin: Origin) -> Routed {
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let publication = Publication::new(TopicName::parse("a").unwrap(), payload, qos, now().wall);
+        self.router.publish_from(publication, origin, &mut self.router.route_cache())
+    }
+}
+
+/// Asks for the session of a client.
+pub(crate) fn claim(sessions: &Arc<Sessions>, client: &str, clean_start: bool) -> Claim {
+    let connect = Connect {
+        client_id: ClientId::parse(client).unwrap(),
+        clean_start,
+        expiry: SessionExpiry::Never,
+        will: None,
+        mailbox: World::mailbox(),
+    };
+    sessions.connect(now(), connect).unwrap()
+}
+
+/// What the session sends next, as `payload@slot`, with `!` for what was sent before and `release@slot`.
+pub(crate) fn sent(session: &mut Session, in_flight_max: u16) -> Vec<String> {
+    let mut out = Vec::new();
+    while session.next_deliveries(now(), in_flight_max, 3, &mut out) {}
+    let words = out.iter().map(|one| match one {
+        Outgoing::Message { slot, delivery, duplicate } => {
+            let payload = String::from_utf8_lossy(&delivery.publication.payload);
+            let again = if *duplicate { "!" } else { "" };
+            format!("{payload}@{}{again}", slot.map_or(0, Slot::get))
+        }
+        Outgoing::Release { slot } => format!("release@{slot}"),
+    });
+    words.collect()
+}
+
+pub(crate) fn slot(number: u16) -> Slot {
+    Slot::new(number).unwrap()
+}
