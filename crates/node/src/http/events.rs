@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::{Problem, Stop};
 
 const EVENT_STREAM: &str = "text/event-stream";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks nginx, and those who follow it, to pass each event on at once.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -72,6 +73,11 @@ fn too_many() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
+/// Whether the client names events among what it takes.
+pub(crate) fn asks_for_events(headers: &HeaderMap) -> bool {
+    accepted(headers).any(|media_type| media_type.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
 /// Refuses a client that takes something else only.
 pub(crate) fn check_takes_events(headers: &HeaderMap) -> Result<(), Problem> {
     let takes = |media_type: &str| ["*/*", "text/*", EVENT_STREAM].iter().any(|it| it.eq_ignore_ascii_case(media_type));
@@ -85,6 +91,20 @@ pub(crate) fn check_takes_events(headers: &HeaderMap) -> Result<(), Problem> {
 fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let texts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).map(|one| one.split(';').next().unwrap_or_default().trim())
+}
+
+/// The id of the last event that the client has, if it says one.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = text.parse().map_err(|_| {
+        let text: String = text.chars().take(80).collect();
+        Problem::bad_request(format!("`Last-Event-ID: {text}` is the id of no event: send a number, or none"))
+    })?;
+    Ok(Some(id))
 }
 
 #[cfg(test)]
@@ -148,19 +168,25 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_no_events_gets_none() {
-        for (accept, takes) in [
-            (None, true),
-            (Some("text/event-stream"), true),
-            (Some("application/json, Text/Event-Stream;q=0.5"), true),
-            (Some("*/*"), true),
-            (Some("application/json"), false),
+    fn what_a_client_takes_and_has_stands_in_its_head() {
+        for (accept, asks, takes) in [
+            (None, false, true),
+            (Some("text/event-stream"), true, true),
+            (Some("application/json, Text/Event-Stream;q=0.5"), true, true),
+            (Some("*/*"), false, true),
+            (Some("application/json"), false, false),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(accept) = accept {
                 headers.insert(ACCEPT, HeaderValue::from_static(accept));
             }
-            assert_eq!(check_takes_events(&headers).is_ok(), takes, "{accept:?}");
+            assert_eq!((asks_for_events(&headers), check_takes_events(&headers).is_ok()), (asks, takes), "{accept:?}");
+        }
+        for (text, id) in [("7", Some(Some(7))), ("", Some(None)), ("x", None), ("-1", None)] {
+            let mut headers = HeaderMap::new();
+            assert_eq!(last_event_id(&headers).ok(), Some(None));
+            headers.insert(LAST_EVENT_ID, HeaderValue::from_static(text));
+            assert_eq!(last_event_id(&headers).ok(), id, "{text}");
         }
     }
 }

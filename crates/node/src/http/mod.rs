@@ -6,7 +6,7 @@ mod media_type;
 mod problem;
 mod serve;
 
-pub(crate) use events::{EventStreams, StreamedEvent, check_takes_events};
+pub(crate) use events::{EventStreams, StreamedEvent, asks_for_events, check_takes_events, last_event_id};
 pub(crate) use known_host::{check_host, is_known_host, is_same_host};
 pub(crate) use media_type::{JSON, TOML, is_media_type};
 pub(crate) use problem::{Problem, complete_errors};

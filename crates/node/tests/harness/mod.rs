@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "each test file is a crate of its own")]
 
 pub mod client;
+pub mod events;
 pub mod packets;
 
 use std::io::{BufRead, BufReader, Read, Write};

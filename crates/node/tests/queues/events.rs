@@ -1,71 +1,19 @@
 //! Queues consumed as a stream of server-sent events.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 use serde_json::{Value, json};
 
 use crate::Queue;
-use crate::harness::{DEADLINE, Node, eventually};
+use crate::harness::events::Events;
+use crate::harness::{Node, eventually};
 
-/// A client that reads events from a connection of its own.
-struct Events {
-    reader: BufReader<TcpStream>,
-}
-
-impl Events {
-    fn open(node: &Node, path: &str) -> Self {
-        let mut stream = TcpStream::connect(node.web).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let head = format!(
-            "GET /api/v1{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\n\r\n",
-            node.web, node.token
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut events = Self { reader: BufReader::new(stream) };
-        assert!(events.line().starts_with("HTTP/1.1 200"));
-        let mut head = String::new();
-        loop {
-            let line = events.line();
-            if line.is_empty() {
-                break;
-            }
-            head += &line.to_lowercase();
-        }
-        assert!(head.contains("content-type: text/event-stream") && head.contains("no-cache"), "{head}");
-        events
-    }
-
-    /// The next line; none when the answer is over.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    /// The id and the data of the next event; none when the answer came to its end.
-    fn next(&mut self) -> Option<(u64, Value)> {
-        // Of an event without one.
-        let mut id = u64::MAX;
-        loop {
-            let line = self.line();
-            if line == "0" {
-                return None;
-            } else if let Some(text) = line.strip_prefix("id: ") {
-                id = text.parse().unwrap();
-            } else if let Some(data) = line.strip_prefix("data: ") {
-                return Some((id, serde_json::from_str(data).unwrap()));
-            }
-        }
-    }
-
-    /// Payload and receipt of the next event.
-    fn message(&mut self) -> (String, String) {
-        let (id, data) = self.next().unwrap();
-        assert_eq!(data["id"], id);
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (text(&data["message"]["payload"]), text(&data["receipt"]))
-    }
+/// Payload and receipt of the next event.
+fn message(events: &mut Events) -> (String, String) {
+    let (id, data) = events.next().unwrap();
+    assert_eq!(data["id"], id);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&data["message"]["payload"]), text(&data["receipt"]))
 }
 
 #[test]
@@ -75,16 +23,16 @@ fn messages_come_as_events_and_no_more_than_the_client_may_have() {
     for payload in ["a", "b", "c"] {
         assert_eq!(queue.put("", payload).status, 204);
     }
-    let mut events = Events::open(&node, "/queues/orders/consume?max=2");
-    let (first, second) = (events.message(), events.message());
+    let mut events = Events::open(&node, "/queues/orders/consume?max=2", None);
+    let (first, second) = (message(&mut events), message(&mut events));
     assert_eq!((first.0.as_str(), second.0.as_str()), ("a", "b"));
     assert_eq!(queue.show()["in_flight"], 2);
     assert_eq!(queue.acknowledge(&[&second.1])["settled"], 1);
-    assert_eq!(events.message().0, "c");
+    assert_eq!(message(&mut events).0, "c");
     // One that comes later comes by itself.
     assert_eq!(queue.acknowledge(&[&first.1])["settled"], 1);
     assert_eq!(queue.put("", "two\nlines").status, 204);
-    assert_eq!(events.message().0, "two\nlines");
+    assert_eq!(message(&mut events).0, "two\nlines");
 }
 
 #[test]
@@ -94,8 +42,8 @@ fn what_a_client_had_that_is_gone_goes_to_others_at_once() {
     for payload in ["a", "b"] {
         assert_eq!(queue.put("", payload).status, 204);
     }
-    let mut events = Events::open(&node, "/queues/orders/consume?max=1");
-    let (_, receipt) = events.message();
+    let mut events = Events::open(&node, "/queues/orders/consume?max=1", None);
+    let (_, receipt) = message(&mut events);
     events.reader.get_ref().shutdown(Shutdown::Both).unwrap();
     eventually(|| queue.show(), |shown| shown["consumers"] == 0 && shown["in_flight"] == 0);
     assert_eq!(queue.acknowledge(&[&receipt])["settled"], 0);
@@ -106,7 +54,7 @@ fn what_a_client_had_that_is_gone_goes_to_others_at_once() {
 fn the_events_end_with_the_queue_and_with_the_node() {
     let node = Node::start();
     Queue::made(&node, "gone", &json!({}));
-    let mut events = Events::open(&node, "/queues/gone/consume");
+    let mut events = Events::open(&node, "/queues/gone/consume", None);
     assert_eq!(node.api("DELETE", "/queues/gone").status, 204);
     assert_eq!(events.next(), None);
     let folder = tempfile::tempdir().unwrap();
@@ -114,8 +62,8 @@ fn the_events_end_with_the_queue_and_with_the_node() {
     let node = Node::start_in(&data, &crate::harness::NodeOptions::default());
     let queue = Queue::made(&node, "orders", &json!({ "ack_timeout_s": 86_400 }));
     assert_eq!(queue.put("", "a").status, 204);
-    let mut events = Events::open(&node, "/queues/orders/consume");
-    assert_eq!(events.message().0, "a");
+    let mut events = Events::open(&node, "/queues/orders/consume", None);
+    assert_eq!(message(&mut events).0, "a");
     assert!(node.stop().success());
     assert_eq!(events.next(), None);
     assert!(!std::fs::read_to_string(data.with_extension("log")).unwrap().contains("were cut"));

@@ -5,20 +5,22 @@ use std::time::Duration;
 use ::message::{ByteString, Publication, PublicationProperties, QoS, Timestamp, TopicName, limits};
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use broker::Broken;
 use serde::{Deserialize, Serialize};
 use store::log::AppendError;
 use store::stream::Streamed;
 
+use super::events::events;
 use super::stream;
 use crate::api::query::Asked;
 use crate::api::queue::message::Message;
 use crate::api::{ApiState, body};
 use crate::clock;
 use crate::destinations::{Position, STREAM_TOPICS};
-use crate::http::Problem;
+use crate::http::{Problem, asks_for_events};
 
 /// Where to begin to read, how much, and how long to wait for the first message.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -49,7 +51,7 @@ pub(in crate::api) struct StreamMessages {
 /// A message as it stands in its stream.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(in crate::api) struct StreamMessage {
-    offset: u64,
+    pub(super) offset: u64,
     /// When it was appended, as RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     appended_at: Timestamp,
@@ -82,21 +84,31 @@ pub(in crate::api) struct PurgedStream {
 }
 
 /// Reads messages, and waits for the next one if it may. It changes nothing: others read the same.
+///
+/// With `Accept: text/event-stream` the answer goes on with server-sent events: what is there, then what comes, one for each
+/// message, whose id is its offset; the data is the message as it stands in a page. Then `max` and `wait_s` make no
+/// difference. A client that comes again with `Last-Event-ID` goes on behind that offset. A comment comes when it is quiet
+/// for 15 seconds; the answer ends when the stream is removed or the node stops.
 #[utoipa::path(
     get, path = "/api/v1/streams/{stream}/messages", tag = "streams", params(("stream" = String, Path), ReadAsked),
     responses(
-        (status = 200, body = StreamMessages),
+        (status = 200, content((StreamMessages = "application/json"), (StreamMessage = "text/event-stream"))),
         (status = 400, description = "There is no such place in a stream.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such stream.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "There are as many event streams as the node writes.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(in crate::api) async fn read(
     State(api): State<ApiState>,
     Path(name): Path<String>,
     Asked(asked): Asked<ReadAsked>,
-) -> Result<Json<StreamMessages>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let stream = stream(&api, &name)?;
     let position = asked.offset.as_deref().map_or(Ok(Position::Earliest), str::parse).map_err(Problem::bad_request)?;
+    if asks_for_events(&headers) {
+        return events(&api, stream, position, &headers);
+    }
     let max = asked.max.unwrap_or(limits::API_PAGE_MESSAGES).clamp(1, limits::API_PAGE_MESSAGES_MAX);
     let wait = Duration::from_secs(asked.wait_s).min(limits::QUEUE_CONSUME_WAIT_MAX);
     let from = stream.offset_of(position).map_err(Problem::internal)?;
@@ -109,7 +121,7 @@ pub(in crate::api) async fn read(
     }
     let (messages, read_on) = found;
     let messages = messages.iter().map(StreamMessage::from).collect();
-    Ok(Json(StreamMessages { messages, next: read_on.from.0, missing: read_on.missing }))
+    Ok(Json(StreamMessages { messages, next: read_on.from.0, missing: read_on.missing }).into_response())
 }
 
 /// Appends the body, whatever it is. The answer comes when the message is as safe as the stream promises.

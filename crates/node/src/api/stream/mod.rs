@@ -1,5 +1,6 @@
 //! Streams: made, changed, looked at, removed. Their messages are in a file of their own beside this one.
 
+mod events;
 mod messages;
 
 use std::sync::Arc;
