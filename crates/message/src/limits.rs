@@ -344,6 +344,14 @@ pub const LOG_DISK_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 pub const LOG_DISK_RESERVE_LEAST_BYTES: u64 = 4 * 1024 * 1024;
 /// How often a group that found no room is tried again.
 pub const LOG_ROOM_RETRY: Duration = Duration::from_millis(100);
+/// The share of a segment that is written in a busy stretch before the file of the next one is laid out.
+pub const LOG_BUSY_SHARE: u64 = 8;
+/// How many times what is laid out the disk must have left.
+pub const LOG_AHEAD_ROOM_SHARE: u64 = 64;
+/// Bytes that are laid out at once: a sync of so much takes the disk no longer than that of a group.
+pub const LOG_AHEAD_STEP_BYTES: usize = 256 * 1024;
+/// Between two steps: laying out a segment takes about half a second, in which a busy log fills half of one.
+pub const LOG_AHEAD_PAUSE: Duration = Duration::from_millis(3);
 /// Files of one log that are kept open.
 pub const LOG_FILES_OPEN_MAX: usize = 32;
 /// Bytes of checksums that the search for whole records in one damaged segment may cost: about a second.

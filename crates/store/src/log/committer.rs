@@ -22,7 +22,9 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn take(&self, free_bytes: u64) -> Option<Batch>;
     fn write(&self, batch: &Batch) -> io::Result<()>;
     fn sync(&self, batch: &Batch) -> io::Result<()>;
-    fn done(&self, batch: Batch);
+    /// Ends a group; whether the next segment's file is to be laid out.
+    fn done(&self, batch: Batch) -> bool;
+    fn lay_out_ahead(&self, goes_on: &dyn Fn() -> bool);
     fn put_back(&self, batch: Batch);
     fn is_waiting(&self) -> bool;
     fn poison(&self, error: &io::Error);
@@ -33,7 +35,19 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 pub(crate) struct CommitQueue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
+    closing: Condvar,
     free_bytes: AtomicU64,
+    layout: Mutex<Layout>,
+    /// Nothing happens but in [`Committer::commit_once`].
+    is_stepped: bool,
+}
+
+/// The logs that wait for a file to be laid out, and the thread that does it while there are some.
+#[derive(Debug, Default)]
+struct Layout {
+    sources: Vec<Arc<dyn Source>>,
+    running: bool,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +104,7 @@ impl CommitQueue {
         Some(std::mem::take(&mut waiting.sources))
     }
 
-    fn commit(&self, disk: &dyn Disk, group: Vec<Arc<dyn Source>>) {
+    fn commit(self: &Arc<Self>, disk: &dyn Disk, group: Vec<Arc<dyn Source>>) {
         let mut written = Vec::with_capacity(group.len());
         for source in group {
             let free_bytes = self.look_at_room(disk, source.folder());
@@ -113,10 +127,54 @@ impl CommitQueue {
         }
         for (source, batch) in written {
             match source.sync(&batch) {
-                Ok(()) => source.done(batch),
+                Ok(()) => {
+                    if source.done(batch) {
+                        self.lay_out_ahead(source);
+                    }
+                }
                 Err(error) => source.poison(&error),
             }
         }
+    }
+
+    /// Lays a file out: on a thread that ends with it, or at once where there are no threads.
+    fn lay_out_ahead(self: &Arc<Self>, source: Arc<dyn Source>) {
+        let mut layout = self.layout.lock();
+        layout.sources.push(source);
+        if !std::mem::replace(&mut layout.running, true) {
+            let queue = Arc::clone(self);
+            let run = move || queue.lay_out_all();
+            match self.is_stepped {
+                true => {
+                    drop(layout);
+                    run();
+                }
+                // Without a thread for it, files grow as they are written.
+                false => layout.thread = std::thread::Builder::new().name("log-layout".to_owned()).spawn(run).ok(),
+            }
+        }
+    }
+
+    fn lay_out_all(&self) {
+        loop {
+            let mut layout = self.layout.lock();
+            let Some(source) = layout.sources.pop() else {
+                layout.running = false;
+                return;
+            };
+            drop(layout);
+            source.lay_out_ahead(&|| self.pause());
+        }
+    }
+
+    /// Leaves the disk to others for a moment; whether to go on.
+    fn pause(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        if !self.is_stepped {
+            let open = |waiting: &mut Waiting| !waiting.closed;
+            let _ = self.closing.wait_while_for(&mut waiting, open, limits::LOG_AHEAD_PAUSE);
+        }
+        !waiting.closed
     }
 
     fn retry(&self, source: Arc<dyn Source>) {
@@ -135,16 +193,26 @@ pub struct Committer {
 }
 
 impl Committer {
+    fn new(disk: Arc<dyn Disk>, is_stepped: bool) -> Self {
+        let queue = CommitQueue {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            closing: Condvar::new(),
+            free_bytes: AtomicU64::new(u64::MAX),
+            layout: Mutex::default(),
+            is_stepped,
+        };
+        Self { queue: Arc::new(queue), disk, thread: None }
+    }
+
     /// One that commits when it is told to, by [`Self::commit_once`].
     pub fn stepped(disk: Arc<dyn Disk>) -> Self {
-        let queue =
-            CommitQueue { waiting: Mutex::default(), arrived: Condvar::new(), free_bytes: AtomicU64::new(u64::MAX) };
-        Self { queue: Arc::new(queue), disk, thread: None }
+        Self::new(disk, true)
     }
 
     /// One with a thread of its own.
     pub fn start(disk: Arc<dyn Disk>) -> io::Result<Self> {
-        let mut committer = Self::stepped(disk);
+        let mut committer = Self::new(disk, false);
         let (queue, disk) = (Arc::clone(&committer.queue), Arc::clone(&committer.disk));
         let run = move || {
             while let Some(group) = queue.next_group() {
@@ -168,8 +236,13 @@ impl Drop for Committer {
     fn drop(&mut self) {
         self.queue.waiting.lock().closed = true;
         self.queue.arrived.notify_all();
+        self.queue.closing.notify_all();
+        // They end by themselves; how is nothing that could be told to anyone here.
         if let Some(thread) = self.thread.take() {
-            // It ends by itself; how is nothing that could be told to anyone here.
+            let _ = thread.join();
+        }
+        let layout = self.queue.layout.lock().thread.take();
+        if let Some(thread) = layout {
             let _ = thread.join();
         }
     }

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use message::limits;
+
 use super::end::{END_FILE, read_end_file};
 use super::record::HEADER_BYTES;
 use super::scan::{Found, Scanned, scan};
@@ -133,7 +135,7 @@ impl LogFile {
         let name = || segment.path(folder).display().to_string();
         let failed = |error| OpenError::disk(folder, error);
         let file = disk.open(&segment.path(folder)).map_err(failed)?;
-        let length = file.length().map_err(failed)?;
+        let mut length = file.length().map_err(failed)?;
         let header = file.read_up_to(0, SEGMENT_HEADER_BYTES).map_err(failed)?;
         let header_is_damaged = match FileHeader::decode(&header) {
             FileHeader::Known { kind } if kind == segment.kind => false,
@@ -141,7 +143,14 @@ impl LogFile {
             FileHeader::Newer { format } => return Err(OpenError::Newer { file: name(), format }),
             FileHeader::Damaged => true,
         };
-        let sealed = read_end(&*file, length).map_err(failed)?;
+        let mut sealed = read_end(&*file, length).map_err(failed)?;
+        // One that was laid out is cut to its length when it is sealed: the end of the process may have come between.
+        if sealed.is_none()
+            && let Some(written) = end_before_zeros(&*file, length).map_err(failed)?
+        {
+            sealed = read_end(&*file, written).map_err(failed)?;
+            length = if sealed.is_some() { written } else { length };
+        }
         segment.set_on_disk(length);
         Ok(Self { segment: Arc::new(segment), file, length, sealed, header_is_damaged })
     }
@@ -161,20 +170,20 @@ impl LogFile {
         self.report_header(recovery);
     }
 
-    /// Reads the records of a sealed segment.
+    /// Reads the records of a sealed segment; whether all are there that were when it was sealed.
     pub(crate) fn read_sealed(
         &self,
         trailer: Trailer,
         recovery: &mut LogRecovery,
         visit: impl FnMut(Found<'_>),
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         self.report_header(recovery);
         let bytes = self.file.read_up_to(0, usize::try_from(trailer.footer_at).unwrap_or(usize::MAX))?;
         let start = SEGMENT_HEADER_BYTES.min(bytes.len());
         let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
         if (scanned.records, scanned.checksum) == (trailer.records, trailer.checksum) {
             // What is missing was missing when it was sealed, and was told then.
-            return Ok(());
+            return Ok(true);
         }
         for hole in &scanned.holes {
             recovery.damage.push(self.damage(hole.at as u64, hole.bytes as u64, hole.records(), "records"));
@@ -184,7 +193,7 @@ impl LogFile {
             let bytes = trailer.footer_at - scanned.end as u64;
             recovery.damage.push(self.damage(scanned.end as u64, bytes, records, "records"));
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads a segment without a footer. `after` is the base of the next segment: then this one was sealed once. Records below
@@ -214,7 +223,9 @@ impl LogFile {
                 recovery.damage.push(self.damage(hole.at as u64, hole.bytes as u64, lost, "records"));
             }
         }
-        let rest = self.length.saturating_sub(scanned.end as u64);
+        // Zeros at the end are no bytes of anyone: the file was laid out before it was written.
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let rest = written.saturating_sub(scanned.end) as u64;
         let lost_at_end = if after.is_some() { 0 } else { promised.saturating_sub(scanned.next) };
         match after {
             None if lost_at_end > 0 => {
@@ -241,6 +252,21 @@ impl LogFile {
         }
         Ok(Header::check(&self.file.read_up_to(at, header.length as usize)?, self.segment.seed).is_some())
     }
+}
+
+/// Where the zeros begin that a file of this length ends with, if it does.
+fn end_before_zeros(file: &dyn DiskFile, length: u64) -> io::Result<Option<u64>> {
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(limits::LOG_READ_BYTES_MAX as u64);
+        let bytes = file.read_up_to(start, usize::try_from(end - start).unwrap_or(usize::MAX))?;
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            end = start + last as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    Ok((end < length).then_some(end))
 }
 
 /// Footer and trailer at the end of a file.

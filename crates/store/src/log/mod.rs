@@ -4,6 +4,7 @@
 //! `record`, `segment` and `publication` are the format on disk, `tail` is what is not yet there, `scan` reads what was
 //! left behind by a process that ended anyhow.
 
+mod ahead;
 mod append_error;
 mod bytes_in;
 mod committer;

@@ -92,8 +92,16 @@ pub(crate) fn next_whole(bytes: &[u8], at: usize, next: u64, seed: u32) -> Optio
 
 /// The first whole record from `at` on.
 fn find<'a>(bytes: &'a [u8], at: usize, next: u64, seed: u32, budget: &mut u64) -> Option<Found<'a>> {
-    for at in at..bytes.len().saturating_sub(HEADER_BYTES - 1) {
-        let rest = bytes.get(at..)?;
+    let mut next_at = at;
+    loop {
+        let mut at = next_at;
+        let mut rest = bytes.get(at..)?;
+        // A header does not begin with eight zeros; a file that was laid out before it was written may end with millions.
+        if rest.starts_with(&[0; 8]) {
+            at += rest.iter().position(|byte| *byte != 0)? - 7;
+            rest = bytes.get(at..)?;
+        }
+        next_at = at + 1;
         let header = Header::decode(rest)?;
         let is_near = header.seq.checked_sub(next).is_some_and(|ahead| ahead <= u64::from(u32::MAX));
         if !header.is_plausible() || !is_near || header.length as usize > rest.len() {
@@ -105,7 +113,6 @@ fn find<'a>(bytes: &'a [u8], at: usize, next: u64, seed: u32, budget: &mut u64) 
         // Someone who knows the format could write payloads that take for ever to look through.
         *budget = budget.checked_sub(u64::from(header.length))?;
     }
-    None
 }
 
 #[cfg(test)]

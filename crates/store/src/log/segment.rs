@@ -1,5 +1,5 @@
 //! One file of a log. It begins with a header and, once it is sealed, ends with a footer and a trailer; records stand
-//! between. Numbers are little-endian.
+//! between. Numbers are little-endian. Until it is sealed, zeros may follow the last record: see `ahead`.
 //!
 //! Header: `magic 8 | format u32 | kind u32 | base u64 | generation u32 | crc u32`.
 //! Trailer: `footer at u64 | records u64 | next u64 | checksum u32 | crc u32 | magic 8`; `checksum` runs over the checksums
@@ -33,12 +33,15 @@ pub(crate) struct Segment {
     pub(crate) seed: u32,
     /// Bytes that can be read from the file; what comes after them is in memory.
     on_disk: AtomicU64,
+    /// Bytes that its file had before the first record was written, all of them zeros.
+    laid_out: AtomicU64,
 }
 
 impl Segment {
     pub(crate) fn new(kind: u32, base: u64, generation: u32, on_disk: u64) -> Self {
         let seed = crc32c::crc32c_append(crc32c::crc32c(&kind.to_le_bytes()), &base.to_le_bytes());
-        Self { kind, base, generation, seed, on_disk: AtomicU64::new(on_disk) }
+        let on_disk = AtomicU64::new(on_disk);
+        Self { kind, base, generation, seed, on_disk, laid_out: AtomicU64::new(0) }
     }
 
     pub(crate) fn file_name(&self) -> String {
@@ -77,6 +80,15 @@ impl Segment {
     /// What is behind this place in the file counts for nothing.
     pub(crate) fn cut_to(&self, bytes: u64) {
         self.on_disk.store(bytes, Ordering::Release);
+    }
+
+    /// Bytes that its file had, all of them zeros, before the first record was written.
+    pub(crate) fn laid_out(&self) -> u64 {
+        self.laid_out.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_laid_out(&self, bytes: u64) {
+        self.laid_out.store(bytes, Ordering::Relaxed);
     }
 
     /// The header of its file.

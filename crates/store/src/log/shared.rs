@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use message::limits;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::ahead::Ahead;
 use super::committer::{CommitQueue, Source};
 use super::end::EndFile;
 use super::marks::{CommitPoint, Marks, Poisoned};
@@ -20,6 +21,8 @@ use crate::disk::{Disk, DiskFile};
 /// What a log's lock guards: its end, and whatever its owner knows beside it.
 pub(crate) trait HasTail: fmt::Debug + Send + 'static {
     fn tail(&mut self) -> &mut Tail;
+    /// A segment is ended when it has so many bytes.
+    fn segment_bytes(&self) -> u64;
 }
 
 /// Base and generation of a segment, and its file.
@@ -33,6 +36,7 @@ pub(crate) struct Log<S> {
     pub(crate) folder: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     files: Mutex<VecDeque<OpenFile>>,
+    pub(crate) ahead: Ahead,
     queue: Arc<CommitQueue>,
     end: EndFile,
 }
@@ -56,7 +60,8 @@ impl<S: HasTail> Log<S> {
         queue.look_at_room(&*disk, folder);
         let marks = Marks::starting_at(state.tail().next());
         let files = Mutex::new(VecDeque::new());
-        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, queue, end: EndFile::default() }
+        let (ahead, end) = (Ahead::default(), EndFile::default());
+        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, ahead, queue, end }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
@@ -72,6 +77,11 @@ impl<S: HasTail> Log<S> {
         if news {
             self.queue.announce(Arc::clone(self) as Arc<dyn Source>);
         }
+    }
+
+    /// What the disk has left now.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.queue.look_at_room(&*self.disk, &self.folder)
     }
 
     /// Whether a record of `bytes` may be appended.
@@ -114,7 +124,11 @@ impl<S: HasTail> Log<S> {
     }
 
     fn create(&self, segment: &Segment) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.disk.create(&segment.path(&self.folder))?;
+        let laid_out = if segment.laid_out() > 0 { self.take_ahead(segment) } else { None };
+        let file = match laid_out {
+            Some(file) => file,
+            None => self.disk.create(&segment.path(&self.folder))?,
+        };
         let mut files = self.files.lock();
         files.push_front((segment.base, segment.generation, Arc::clone(&file)));
         files.truncate(limits::LOG_FILES_OPEN_MAX);
@@ -149,6 +163,9 @@ impl<S: HasTail> Log<S> {
         file.write_all_at(chunk.at, &chunk.bytes)?;
         chunk.segment.set_on_disk(chunk.at + chunk.bytes.len() as u64);
         if chunk.seals {
+            if chunk.segment.laid_out() > 0 {
+                file.truncate(chunk.at + chunk.bytes.len() as u64)?;
+            }
             file.sync_data()?;
         }
         Ok(made)
@@ -172,6 +189,7 @@ impl<S: HasTail> Source for Log<S> {
     }
 
     fn write(&self, batch: &Batch) -> io::Result<()> {
+        self.tidy_ahead();
         let mut made = false;
         for chunk in &batch.chunks {
             made |= self.write(chunk)?;
@@ -208,8 +226,18 @@ impl<S: HasTail> Source for Log<S> {
         Ok(())
     }
 
-    fn done(&self, batch: Batch) {
-        self.lock().tail().written(batch);
+    fn done(&self, batch: Batch) -> bool {
+        let bytes = batch.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+        let mut state = self.lock();
+        state.tail().written(batch);
+        let more_waits = state.tail().is_waiting();
+        let segment_bytes = state.segment_bytes();
+        drop(state);
+        self.ahead.note_group(bytes, more_waits, segment_bytes)
+    }
+
+    fn lay_out_ahead(&self, goes_on: &dyn Fn() -> bool) {
+        Self::lay_out_ahead(self, goes_on);
     }
 
     fn put_back(&self, batch: Batch) {

@@ -76,6 +76,8 @@ pub(crate) struct Tail {
     /// How far the log was synced when the committer last took what waits, until it is written down.
     mark: Option<u64>,
     spare: Vec<u8>,
+    /// Bytes of the file that is laid out for the next segment.
+    ahead: Option<u64>,
 }
 
 impl Tail {
@@ -93,6 +95,7 @@ impl Tail {
             announced: false,
             mark: None,
             spare: Vec::new(),
+            ahead: None,
         }
     }
 
@@ -114,11 +117,22 @@ impl Tail {
     /// Begins a new segment.
     pub(crate) fn begin_segment(&mut self) -> Arc<Segment> {
         let segment = Arc::new(Segment::new(self.kind, self.next, 0, 0));
+        segment.set_laid_out(self.ahead.take().unwrap_or_default());
         let mut buffer = std::mem::take(&mut self.spare);
         buffer.extend_from_slice(&segment.header());
         self.waiting_bytes += buffer.len();
         self.active = Some(Active { segment: Arc::clone(&segment), buffer, at: 0, records: 0, checksum: 0 });
         segment
+    }
+
+    /// A file of so many bytes is laid out for the next segment.
+    pub(crate) fn set_ahead(&mut self, bytes: u64) {
+        self.ahead = Some(bytes);
+    }
+
+    /// A file is laid out for the next segment, while that of the segment that is being filled grows as it is written.
+    pub(crate) fn has_better_file(&self) -> bool {
+        self.ahead.is_some() && self.active().is_some_and(|(segment, bytes)| bytes >= segment.laid_out())
     }
 
     /// Where the footer of the segment that is being filled would begin.

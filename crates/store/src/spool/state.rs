@@ -75,6 +75,10 @@ impl HasTail for State {
     fn tail(&mut self) -> &mut Tail {
         &mut self.tail
     }
+
+    fn segment_bytes(&self) -> u64 {
+        self.options.segment_bytes
+    }
 }
 
 impl State {
@@ -106,7 +110,8 @@ impl State {
     /// Makes sure that a segment is there to append `bytes` to.
     pub(super) fn make_segment(&mut self, bytes: usize) {
         let fits = self.tail.active().is_some_and(|(_, filled)| {
-            filled.saturating_add(bytes as u64) <= self.options.segment_bytes || filled <= 2 * self.snapshot_end
+            let has_room = filled.saturating_add(bytes as u64) <= self.options.segment_bytes;
+            has_room && !self.tail.has_better_file() || filled <= 2 * self.snapshot_end
         });
         if !fits {
             self.seal();

@@ -44,13 +44,18 @@ impl HasTail for State {
     fn tail(&mut self) -> &mut Tail {
         &mut self.tail
     }
+
+    fn segment_bytes(&self) -> u64 {
+        self.options.segment_bytes
+    }
 }
 
 impl State {
     /// Makes sure that a segment is there to append `bytes` to.
     pub(super) fn make_segment(&mut self, now: Timestamp, bytes: usize) {
         let fits = self.tail.active().is_some_and(|(_, filled)| {
-            self.filling.messages == 0 || filled.saturating_add(bytes as u64) <= self.options.segment_bytes
+            let has_room = filled.saturating_add(bytes as u64) <= self.options.segment_bytes;
+            self.filling.messages == 0 || has_room && !self.tail.has_better_file()
         });
         if !fits {
             self.seal();

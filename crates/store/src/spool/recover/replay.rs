@@ -53,8 +53,9 @@ pub(super) struct Replay {
     pub(super) from: Option<u64>,
     open: Vec<Open>,
     headers: Vec<Arc<Segment>>,
-    /// The last segment was being written, and nothing in it is damaged: what is missing of it was promised to nobody.
-    is_torn: bool,
+    /// Nothing is damaged in the last segment. What is missing of it was promised to nobody if it was being written, and was
+    /// told when it got its footer if it has one.
+    pub(super) last_is_whole: bool,
     /// What each destination was to get next when the last segment was begun: all below is in segments that were sealed.
     safe: HashMap<DestinationId, u64, foldhash::fast::RandomState>,
     pub(super) next: u64,
@@ -109,7 +110,7 @@ impl Replay {
             from: None,
             open: Vec::new(),
             headers: Vec::new(),
-            is_torn: false,
+            last_is_whole: false,
             safe: HashMap::default(),
             next: 0,
             cut_records: 0,
@@ -203,7 +204,7 @@ impl Replay {
     pub(super) fn open(&mut self, segment: &Arc<Segment>, read: OpenRead, index: Index) {
         let OpenRead { scanned, rest, damaged, lost_at_end } = read;
         self.next_after(segment, scanned.next.saturating_add(lost_at_end));
-        self.is_torn = !damaged;
+        self.last_is_whole = !damaged;
         if rest > 0 && !damaged {
             self.cut_records = rest / RECORD_BYTES_LEAST + 1;
         }
@@ -239,7 +240,7 @@ impl Replay {
         for (id, destination) in &mut self.destinations {
             let found = extents.remove(id).unwrap_or_default();
             let holes = footers.iter().filter_map(|footer| footer.holes.get(id)).flatten().copied();
-            let safe = match (self.state_is_whole, self.is_torn) {
+            let safe = match (self.state_is_whole, self.last_is_whole) {
                 // Where the messages of segments that are gone were acknowledged is not known.
                 (false, _) => 0,
                 (true, false) => u64::MAX,

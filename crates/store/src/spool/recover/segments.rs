@@ -66,12 +66,14 @@ fn replay_sealed(
 ) -> io::Result<bool> {
     let Some((footer, trailer)) = &file.sealed else { return Ok(false) };
     let Some(extents) = footer::decode(footer, file.segment.base) else { return Ok(false) };
-    if with_state {
-        file.read_sealed(*trailer, recovery, |found| replay.record(found, None))?;
+    let is_whole = if with_state {
+        file.read_sealed(*trailer, recovery, |found| replay.record(found, None))?
     } else {
         file.pass_over(recovery);
-    }
+        false
+    };
     replay.sealed(&file.segment, file.length, *trailer, &extents);
+    replay.last_is_whole = is_whole;
     Ok(true)
 }
 

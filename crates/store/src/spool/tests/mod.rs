@@ -2,6 +2,7 @@
 
 mod damage;
 mod frozen;
+mod laid_out;
 mod limits;
 mod messages;
 mod model;
@@ -80,6 +81,11 @@ impl Bench {
     /// Bytes of all of them.
     fn disk_bytes(&self) -> usize {
         self.segments().iter().map(|path| self.disk.content(path).unwrap().len()).sum()
+    }
+
+    /// Does what the committer does for a log that its disk holds up.
+    fn lay_out(&self) {
+        self.spool.log.lay_out_ahead(&|| true);
     }
 
     fn append(&self, payload: &str, to: &[u64]) -> Result<(CommitPoint, Vec<Placed>), AppendError> {

@@ -16,9 +16,13 @@ struct Promises {
     released: Vec<(u16, CommitPoint)>,
 }
 
-/// Appends, acknowledges and commits; segments are sealed, begun and removed on the way.
-fn scenario(bench: &Bench, promises: &mut Promises) {
+/// Appends, acknowledges and commits; segments are sealed, begun and removed on the way, in files that grow or in such that
+/// are laid out beforehand.
+fn scenario(bench: &Bench, laid_out: bool, promises: &mut Promises) {
     for index in 0..60u64 {
+        if laid_out && index % 9 == 4 {
+            bench.lay_out();
+        }
         let payload = format!("message {index} {}", "x".repeat(index as usize * 3));
         let to: &[u64] = if index % 3 == 0 { &[1, 2] } else { &[1] };
         let packet = index as u16 + 1;
@@ -93,24 +97,35 @@ fn check(promises: &Promises, before: &Spool, after: &Bench, context: &str) {
     }
 }
 
-fn steps_of_scenario() -> u64 {
+fn steps_of_scenario(laid_out: bool) -> u64 {
     let bench = Bench::new();
-    scenario(&bench, &mut Promises::default());
+    scenario(&bench, laid_out, &mut Promises::default());
     bench.disk.steps()
 }
 
 #[test]
 fn what_was_promised_survives_a_loss_of_power_at_every_step() {
-    let steps = steps_of_scenario();
+    let steps = steps_of_scenario(false);
     assert!(steps > 60, "{steps}");
-    for seed in 0..6 {
+    survives_at_every_step(false, steps);
+}
+
+#[test]
+fn it_does_so_too_where_files_are_laid_out_beforehand() {
+    let steps = steps_of_scenario(true);
+    assert!(steps > steps_of_scenario(false), "{steps}");
+    survives_at_every_step(true, steps);
+}
+
+fn survives_at_every_step(laid_out: bool, steps: u64) {
+    for seed in 0..10 {
         for step in 1..=steps {
             let context = format!("seed {seed}, step {step}");
             let disk = SimulatedDisk::new(seed * 1000 + step);
             let bench = Bench::open(disk);
             bench.disk.cut_power_at(step);
             let mut promises = Promises::default();
-            scenario(&bench, &mut promises);
+            scenario(&bench, laid_out, &mut promises);
             let mut after = Bench::open(bench.disk.power_cut());
             check(&promises, &bench.spool, &after, &context);
             // The power goes again before or while the repairs are written.
@@ -118,6 +133,9 @@ fn what_was_promised_survives_a_loss_of_power_at_every_step() {
             after.commit();
             after = Bench::open(after.disk.power_cut());
             check(&promises, &bench.spool, &after, &format!("{context}, again"));
+            if laid_out {
+                after.lay_out();
+            }
             let (point, _) = after.append("goes on", &[1]).unwrap();
             after.commit();
             assert!(after.spool.committed(point), "{context}: {:?}", after.spool.failure());

@@ -6,9 +6,13 @@ fn options() -> StreamOptions {
     small(DestinationLimits { messages_max: 40, ..DestinationLimits::NONE })
 }
 
-fn scenario(bench: &Bench) -> Vec<(u64, String, CommitPoint)> {
+/// In files that grow, or in such that are laid out beforehand.
+fn scenario(bench: &Bench, laid_out: bool) -> Vec<(u64, String, CommitPoint)> {
     let mut appended = Vec::new();
     for number in 0..80 {
+        if laid_out && number % 9 == 4 {
+            bench.lay_out();
+        }
         let payload = format!("message {number}");
         let Ok((offset, point)) = bench.try_append(number, &payload) else { break };
         appended.push((offset, payload, point));
@@ -21,8 +25,17 @@ fn scenario(bench: &Bench) -> Vec<(u64, String, CommitPoint)> {
 
 #[test]
 fn what_was_promised_survives_a_loss_of_power_at_every_step() {
+    survives_at_every_step(false);
+}
+
+#[test]
+fn it_does_so_too_where_files_are_laid_out_beforehand() {
+    survives_at_every_step(true);
+}
+
+fn survives_at_every_step(laid_out: bool) {
     let whole = Bench::open(SimulatedDisk::new(0), options());
-    scenario(&whole);
+    scenario(&whole, laid_out);
     let steps = whole.disk.steps();
     assert!(steps > 40, "{steps}");
     for seed in 0..10 {
@@ -30,7 +43,7 @@ fn what_was_promised_survives_a_loss_of_power_at_every_step() {
             let context = format!("seed {seed}, step {step}");
             let bench = Bench::open(SimulatedDisk::new(seed * 1000 + step), options());
             bench.disk.cut_power_at(step);
-            let appended = scenario(&bench);
+            let appended = scenario(&bench, laid_out);
             let earliest = bench.stream.state().earliest.0;
             let mut disk = bench.disk.power_cut();
             for _ in 0..3 {
