@@ -75,6 +75,10 @@ pub const MAILBOX_OVERSHOOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const ROUTE_CACHE_TOPICS_MAX: usize = 4096;
 /// Subscribers in all routes that one publisher keeps, at about 50 bytes each.
 pub const ROUTE_CACHE_TARGETS_MAX: usize = 65_536;
+/// Topics whose routes all publishers of a node keep together, at about 150 bytes each: the tags of a large plant.
+pub const ROUTES_KNOWN_TOPICS_MAX: usize = 65_536;
+/// Subscribers in all these routes, at about 50 bytes each.
+pub const ROUTES_KNOWN_TARGETS_MAX: usize = 262_144;
 /// Up to here a message that is kept long is copied, so that it does not keep a whole read buffer alive.
 pub const DETACH_BYTES_MAX: usize = 16 * 1024;
 /// Owners of mailboxes that one publisher lets wait for the end of its batch.

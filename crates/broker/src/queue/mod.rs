@@ -81,6 +81,11 @@ impl Queue {
         self.more = true;
     }
 
+    /// Whether a consumer has room for a message: otherwise one that is new changes nothing.
+    pub fn wants_messages(&mut self) -> bool {
+        self.consumers.is_anyone_ready()
+    }
+
     /// A consumer came, who takes so many messages at a time.
     pub fn handle_joined(&mut self, in_flight_max: usize) -> Result<ConsumerId, TooManyConsumers> {
         if self.consumers.len() >= limits::QUEUE_CONSUMERS_MAX {

@@ -2,10 +2,12 @@
 //! a repeated topic costs one hash and no lock.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 use message::{TopicName, limits};
 
+use super::known::{KnownRoute, KnownRoutes};
 use super::placing::Placing;
 use super::wakes::Wakes;
 use crate::counters::Tally;
@@ -27,17 +29,8 @@ pub struct RouteCache {
 #[derive(Debug)]
 pub(super) struct Routes {
     hasher: FixedState,
-    places: Vec<Option<Place>>,
+    places: Vec<Option<Arc<KnownRoute>>>,
     targets: usize,
-}
-
-#[derive(Debug)]
-struct Place {
-    hash: u64,
-    /// The version of the tree that this was read from.
-    generation: u64,
-    topic: TopicName,
-    route: Route,
 }
 
 /// Most devices publish to a few topics.
@@ -67,18 +60,18 @@ impl RouteCache {
 }
 
 impl Routes {
-    /// The route of `topic`, from memory if it is of `generation`, else from the tree that `read` brings.
+    /// The route of `topic`, from memory if it is of `generation`, else from what all publishers know or the tree that `read`
+    /// brings.
     pub(super) fn find<T: AsRef<Tree>>(
         &mut self,
         topic: &TopicName,
         generation: u64,
+        known: &KnownRoutes,
         read: impl FnOnce() -> T,
     ) -> &Route {
         let hash = self.hasher.hash_one(topic);
         if !self.holds(hash, generation, topic) {
-            let tree = read();
-            let tree = tree.as_ref();
-            self.put(Place { hash, generation: tree.generation, topic: topic.detach(), route: tree.route(topic) });
+            self.put(known.find(hash, topic, generation, read));
         }
         let index = self.index(hash);
         self.places.get(index).and_then(Option::as_ref).map_or(&NOWHERE, |place| &place.route)
@@ -86,11 +79,10 @@ impl Routes {
 
     fn holds(&self, hash: u64, generation: u64, topic: &TopicName) -> bool {
         let place = self.places.get(self.index(hash)).and_then(Option::as_ref);
-        // A route of a later generation than asked for is as good: the asker was overtaken by a change.
-        place.is_some_and(|place| place.hash == hash && place.generation >= generation && place.topic == *topic)
+        place.is_some_and(|place| place.is(hash, generation, topic))
     }
 
-    fn put(&mut self, place: Place) {
+    fn put(&mut self, place: Arc<KnownRoute>) {
         if self.targets + place.route.weight() > limits::ROUTE_CACHE_TARGETS_MAX {
             self.places.iter_mut().for_each(|held| *held = None);
             self.targets = 0;
@@ -111,7 +103,7 @@ impl Routes {
     }
 
     /// Whether another topic has the place and its route still holds.
-    fn is_taken(&self, place: &Place) -> bool {
+    fn is_taken(&self, place: &KnownRoute) -> bool {
         let held = self.places.get(self.index(place.hash)).and_then(Option::as_ref);
         held.is_some_and(|held| held.generation == place.generation && held.topic != place.topic)
     }
@@ -137,7 +129,12 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+
+    fn memory() -> (Routes, KnownRoutes) {
+        let hasher = FixedState::with_seed(1);
+        let known = KnownRoutes::new(&hasher);
+        (RouteCache::new(hasher).routes, known)
+    }
 
     fn topic(number: usize) -> TopicName {
         TopicName::parse(&format!("plc/{number}")).unwrap()
@@ -145,13 +142,13 @@ mod tests {
 
     #[test]
     fn a_repeated_topic_is_not_read_again_until_the_tree_changes() {
-        let mut routes = RouteCache::new(FixedState::with_seed(1)).routes;
+        let (mut routes, known) = memory();
         let mut tree = Tree::new(FixedState::with_seed(1));
         let mut reads = 0;
         for generation in [1, 2, 3] {
             tree.generation = generation;
             for _ in 0..5 {
-                routes.find(&topic(1), generation, || {
+                routes.find(&topic(1), generation, &known, || {
                     reads += 1;
                     Arc::new(tree.clone())
                 });
@@ -162,10 +159,10 @@ mod tests {
 
     #[test]
     fn it_grows_to_its_limit_and_no_further() {
-        let mut routes = RouteCache::new(FixedState::with_seed(1)).routes;
+        let (mut routes, known) = memory();
         let tree = Arc::new(Tree::new(FixedState::with_seed(1)));
         for number in 0..20_000 {
-            routes.find(&topic(number), 1, || Arc::clone(&tree));
+            routes.find(&topic(number), 1, &known, || Arc::clone(&tree));
         }
         assert_eq!(routes.places.len(), limits::ROUTE_CACHE_TOPICS_MAX);
     }

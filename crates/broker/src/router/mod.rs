@@ -3,6 +3,7 @@
 
 mod cache;
 mod fan_out;
+mod known;
 mod passing;
 mod placing;
 mod routed;
@@ -27,6 +28,7 @@ use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, Subscrip
 use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
 use fan_out::{FanOut, Towards};
+use known::KnownRoutes;
 use passing::Untaken;
 pub use placing::Origin;
 pub use routed::Routed;
@@ -66,6 +68,7 @@ pub struct Router {
     tree: ArcSwap<Tree>,
     /// The published tree's generation: one plain load tells a publisher that its routes still hold.
     generation: AtomicU64,
+    known: KnownRoutes,
     changes: Mutex<Tree>,
     retained: Retained,
     /// Held shared while a retained message is kept and routed, alone while a subscription that wants retained
@@ -95,6 +98,7 @@ impl Router {
             tally: counters.tally(),
             generation: AtomicU64::new(tree.generation),
             tree: ArcSwap::from_pointee(tree.clone()),
+            known: KnownRoutes::new(&hasher),
             changes: Mutex::new(tree),
             retained: Retained::new(limits, hasher.clone(), options.retained_journal),
             retained_gate: RwLock::new(()),
@@ -125,7 +129,7 @@ impl Router {
             return self.publish_retained(publication, origin, cache);
         }
         let generation = self.generation.load(Ordering::Acquire);
-        let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
+        let route = cache.routes.find(&publication.topic, generation, &self.known, || self.tree.load_full());
         if route.is_empty() {
             return Routed::default();
         }
@@ -139,7 +143,7 @@ impl Router {
         let mut promises = Promises::default();
         let gate = self.retained_gate.read();
         let generation = self.generation.load(Ordering::Acquire);
-        let route = cache.routes.find(&publication.topic, generation, || self.tree.load_full());
+        let route = cache.routes.find(&publication.topic, generation, &self.known, || self.tree.load_full());
         let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
         // What is refused is not kept either.
         let once_taken = || {

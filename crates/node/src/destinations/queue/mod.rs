@@ -8,7 +8,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use broker::queue::{
     ConsumerId, DeliveryTag, MessageState, Nack, Ordinal, Peeked, Queue, QueueFigures, ReadOn, SettleError,
@@ -41,6 +41,8 @@ pub(crate) struct NodeQueue {
     said: Mutex<Vec<(ConsumerId, DeliveryTag, Said)>>,
     /// There may be something to do.
     work: Notify,
+    /// A consumer waits for messages: without one, a new message is nothing to do.
+    wanted: AtomicBool,
     /// Messages that found the queue full, and whose publishers were told.
     refused: AtomicU64,
     /// Dead letters that went nowhere, as there is no queue for them.
@@ -113,7 +115,7 @@ impl Collector for NodeQueue {
         if placed == Placed::Refused {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.work.notify_one();
+        self.tell_of_message();
     }
 }
 
@@ -136,6 +138,7 @@ impl NodeQueue {
             inside: Mutex::new(inside),
             said: Mutex::default(),
             work: Notify::new(),
+            wanted: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
         }))
@@ -181,8 +184,16 @@ impl NodeQueue {
             }
             Err(error) => return Err(error.into()),
         };
-        self.work.notify_one();
+        self.tell_of_message();
         Ok(Commit::new(&self.spool, point))
+    }
+
+    /// Wakes the task for a message that is in the spool, if it has to go to someone. The task says that messages are wanted
+    /// before it looks into the spool, so one of the two sees the other.
+    fn tell_of_message(&self) {
+        if self.wanted.load(Ordering::Relaxed) {
+            self.work.notify_one();
+        }
     }
 
     /// A consumer comes, who takes so many messages at a time. It leaves when what this returns is dropped.

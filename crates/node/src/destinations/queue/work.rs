@@ -78,6 +78,8 @@ impl NodeQueue {
         inside.machine.handle_timeout(now);
         for _ in 0..limits::QUEUE_STEPS_MAX {
             let Inside { machine, backlog, sinks, stored, .. } = &mut *inside;
+            // Before the spool is looked into, whose lock orders this with what is appended to it.
+            self.wanted.store(machine.wants_messages(), Ordering::Relaxed);
             match machine.poll_output(now, backlog) {
                 Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
                 Ok(Some(QueueOutput::Expired { .. })) => {}

@@ -4,12 +4,12 @@ use super::*;
 
 const BYTES: u64 = SMALL.segment_bytes;
 
-fn path(base: u64, generation: u32) -> std::path::PathBuf {
+fn path(base: u64, generation: u32) -> PathBuf {
     Path::new(FOLDER).join(format!("{base:020}.{generation}.log"))
 }
 
 /// A spool whose second segment is in a file that was laid out, with three messages; in the first is one.
-fn laid_out() -> (Bench, std::path::PathBuf) {
+fn laid_out() -> (Bench, PathBuf) {
     let bench = Bench::new();
     bench.append("in a file that grows", &[1]).unwrap();
     bench.commit();
