@@ -12,6 +12,7 @@ mod node_options;
 mod publish;
 mod queue;
 mod run;
+mod store;
 mod stream;
 mod subscribe;
 mod table;
@@ -52,6 +53,9 @@ enum Command {
     /// Make, read and clear streams of a running node.
     #[command(subcommand)]
     Stream(stream::StreamCommand),
+    /// Verify, look at and repair what a stopped node has on disk.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Publish one message.
     Pub(publish::Publish),
     /// Write messages as they come: topic and payload.
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Kv(command) => command.run(),
         Command::Queue(command) => command.run(),
         Command::Stream(command) => command.run(),
+        Command::Store(command) => command.run(),
         Command::Pub(command) => command.run(),
         Command::Sub(command) => command.run(),
     };

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::flow_text::{chain, publish as publish_step, subscribe};
 use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::neighbour::undisturbed_while;
 use crate::node::Node;
+use crate::patience::eventually;
 
 const JSON: &str = "application/json";
 
@@ -69,4 +70,90 @@ fn a_full_disk_fails_its_writes_clearly_and_nothing_else() {
     let keys = node.get("/kv/orders")["keys"].take();
     assert_eq!(keys, serde_json::json!(["after", "again", "before"]));
     assert!(subscriber.payloads("orders/failed").len() == 1);
+}
+
+/// What became of one message.
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    Acknowledged,
+    Refused,
+    /// No answer yet: the publisher gave up.
+    Waits,
+}
+
+fn send(node: &Node, qos: &str, payload: &str) -> Sent {
+    let mut command = Command::new("timeout");
+    command.args(["3", "mosquitto_pub", "-p", node.mqtt_port(), "-V", "5", "-q", qos, "-t", "plant/1"]);
+    let output = command.args(["-m", payload, "-d"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(124) => Sent::Waits,
+        _ if said.contains("RC:151") || said.contains("Quota exceeded") => Sent::Refused,
+        Some(0) => Sent::Acknowledged,
+        _ => panic!("{said}"),
+    }
+}
+
+/// A publisher that waits for its acknowledgement as long as it takes.
+fn send_patiently(node: &Node, payload: &str) -> Child {
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-p", node.mqtt_port(), "-V", "5", "-q", "1", "-t", "plant/1", "-m", payload]);
+    command.stdout(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_for_sessions_and_queues_until_there_is_room_and_loses_nothing() {
+    if !may_mount() {
+        println!("skipped: making a small disk asks for root and the right to mount");
+        return;
+    }
+    // The log of what waits keeps a reserve, and so does the file of tables.
+    let node = Node::start_on_small_disk("96m");
+    let queue = r#"{"bindings":["plant/#"]}"#;
+    assert_eq!(node.api("PUT", "/queues/orders", Some((JSON, queue))).status, 201);
+    let reader = ["-V", "5", "-c", "-x", "3600", "-i", "reader", "-q", "1", "-t", "plant/#"];
+    let subscribe = |more: &[&str]| {
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-p", node.mqtt_port()]).args(reader).args(more);
+        command
+    };
+    assert!(subscribe(&["-E"]).status().unwrap().success());
+    let subscriber = Subscriber::start(&node, &["other/+"]);
+    assert_eq!(send(&node, "1", "before"), Sent::Acknowledged);
+    let filler = node.data_dir().join("filler");
+    fill(&filler);
+    // The first message finds out that there is no room, and may have to wait for it.
+    let mut first = send_patiently(&node, "first");
+    eventually("a message that is refused", || (send(&node, "1", "full") == Sent::Refused).then_some(()));
+    assert_eq!(send(&node, "1", "refused"), Sent::Refused);
+    assert_eq!(send(&node, "2", "refused"), Sent::Refused);
+    let refused = node.api("POST", "/queues/orders/messages", Some(("text/plain", "refused")));
+    assert_eq!(refused.status, 507, "{}", refused.body);
+    // Those who have nothing there are served, and so is QoS 0.
+    publish_with(&node, &["-V", "5", "-q", "0", "-t", "plant/1", "-m", "unkept"]);
+    publish(&node, "other/1", "served");
+    subscriber.await_payloads("other/1", 1);
+    std::fs::remove_file(&filler).unwrap();
+    eventually("a message that is taken again", || (send(&node, "1", "after") == Sent::Acknowledged).then_some(()));
+    // It has its answer: taken now, or refused then.
+    first.wait().unwrap();
+    assert_eq!(send(&node, "2", "last"), Sent::Acknowledged);
+    let acknowledged = ["before", "after", "last"];
+    let is_all = |payloads: &[&str]| {
+        assert!(
+            payloads.iter().all(|payload| ["before", "first", "full", "after", "last"].contains(payload)),
+            "{payloads:?}"
+        );
+        acknowledged.iter().all(|payload| payloads.contains(payload))
+    };
+    let answer = node.api("POST", "/queues/orders/consume?max=100", None);
+    let taken: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let messages = taken["messages"].as_array().unwrap();
+    let payloads: Vec<&str> = messages.iter().map(|it| it["message"]["payload"].as_str().unwrap()).collect();
+    assert!(is_all(&payloads), "{payloads:?}");
+    // The session has the same.
+    let count = payloads.len().to_string();
+    let output = subscribe(&["-C", &count]).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().collect::<Vec<_>>(), payloads);
 }

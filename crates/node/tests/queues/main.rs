@@ -11,6 +11,7 @@ mod events;
 mod flow;
 mod http;
 mod mqtt;
+mod store_commands;
 mod survival;
 
 use std::process::{Command, Output};

@@ -119,6 +119,19 @@ impl LogFiles {
         Ok(Self { files, leftovers, promised: promised.unwrap_or_default() })
     }
 
+    /// Sets segments aside whose records are in the one before them, since both were made one.
+    pub(crate) fn set_merged_aside(&mut self) {
+        let mut next = 0;
+        let merged = self.files.extract_if(.., |file| {
+            let is_merged = file.segment.base < next;
+            if let Some((_, trailer)) = file.sealed.as_ref().filter(|_| !is_merged) {
+                next = trailer.next;
+            }
+            is_merged
+        });
+        self.leftovers.extend(merged.map(|file| file.segment));
+    }
+
     /// Tells when all segments together, whose next number is `next`, have less than was promised: the last one is gone.
     /// The number to go on with is the answer.
     pub(crate) fn report_missing_end(&self, next: u64, recovery: &mut LogRecovery) -> u64 {

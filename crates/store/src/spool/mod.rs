@@ -8,6 +8,7 @@
 mod acknowledge;
 mod append;
 mod destination;
+mod examined;
 mod footer;
 mod options;
 mod placement;
@@ -25,6 +26,10 @@ pub use options::{DestinationOptions, DropReason, SpoolOptions};
 pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
 pub use recover::Recovery;
 pub use rewrite::{RewriteError, RewriteStep, Rewriter};
+
+pub(crate) use examined::footer_of;
+pub(crate) use record::KIND_MESSAGE;
+pub(crate) use state::LOG_KIND;
 
 pub use crate::log::{AppendError, Damage, OpenError, ReadError};
 

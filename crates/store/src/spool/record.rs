@@ -19,7 +19,7 @@ use super::options::DropReason;
 use super::placement::Placement;
 use crate::log::{Decoder, encode_publication, put_varint};
 
-pub(super) const KIND_MESSAGE: u8 = 1;
+pub(crate) const KIND_MESSAGE: u8 = 1;
 pub(super) const KIND_SETTLED: u8 = 2;
 pub(super) const KIND_RECEIVED: u8 = 3;
 pub(super) const KIND_RELEASED: u8 = 4;

@@ -15,7 +15,7 @@ use crate::Durability;
 use crate::log::{CommitPoint, HasTail, Segment, Tail};
 
 /// What kind of log a spool is.
-pub(super) const LOG_KIND: u32 = 1;
+pub(crate) const LOG_KIND: u32 = 1;
 
 /// A sealed segment that holds messages that wait.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! An offset is a message's number in the log: it counts up from zero and is never used twice. Where messages are missing,
 //! as retention took them or as their records are damaged, reading says how many.
 
+mod examined;
 mod footer;
 mod read;
 mod recover;
@@ -13,6 +14,9 @@ mod tests;
 
 pub use read::{ReadOn, Streamed};
 
+pub(crate) use examined::footer_of;
+pub(crate) use state::{KIND_MESSAGE, LOG_KIND};
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -21,7 +25,7 @@ use message::{Publication, Timestamp, limits};
 use parking_lot::Mutex;
 
 use self::read::Resume;
-use self::state::{KIND_MESSAGE, State};
+use self::state::State;
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES, Log, Poisoned, encode_publication};
 use crate::{DestinationLimits, Durability};
 

@@ -10,9 +10,9 @@ use super::footer::Contents;
 use crate::log::{HasTail, Segment, Tail};
 
 /// What kind of log a stream is.
-pub(super) const LOG_KIND: u32 = 2;
+pub(crate) const LOG_KIND: u32 = 2;
 /// A message: the body is the publication.
-pub(super) const KIND_MESSAGE: u8 = 1;
+pub(crate) const KIND_MESSAGE: u8 = 1;
 
 /// A sealed segment.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod flows;
 mod key_value;
 mod meta;
 mod open;
+mod overlay;
 mod publication;
 mod queues;
 mod read;
@@ -24,6 +25,7 @@ mod settings;
 mod streams;
 mod subscriptions;
 mod value;
+mod verify;
 mod written;
 
 #[cfg(test)]

@@ -80,6 +80,26 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// All of them whose records have a check, by their names.
+    pub(super) fn all(&self) -> [(&'static str, &ReadOnlyTable<Bytes, Bytes>); 12] {
+        [
+            ("meta", &self.meta),
+            ("keys", &self.keys),
+            ("stores", &self.stores),
+            ("sessions", &self.sessions),
+            ("subscriptions", &self.subscriptions),
+            ("retained", &self.retained),
+            ("queues", &self.queues),
+            ("streams", &self.streams),
+            ("consumers", &self.consumers),
+            ("flow_drafts", &self.flow_drafts),
+            ("flow_versions", &self.flow_versions),
+            ("flow_marks", &self.flow_marks),
+        ]
+    }
+}
+
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Snapshot")

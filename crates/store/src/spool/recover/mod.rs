@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use message::DestinationId;
 
+pub(super) use self::replay::Index;
 use self::replay::Replay;
 use super::Spool;
 use super::options::SpoolOptions;
@@ -50,7 +51,7 @@ impl Spool {
         let mut found = LogRecovery::default();
         segments::remove_unfinished(&*disk, folder).map_err(failed)?;
         let mut files = LogFiles::load(&*disk, folder, LOG_KIND, &mut found)?;
-        segments::set_merged_aside(&mut files);
+        files.set_merged_aside();
         let mut replay = Replay::new(options);
         segments::replay_files(&files, &mut replay, &mut found).map_err(failed)?;
         set_aside(&*disk, folder, &mut found);

@@ -18,7 +18,7 @@ use crate::spool::state::{Sealed, State};
 
 /// Where the messages of a segment are that has no footer.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<DestinationId, Listed>);
+pub(in crate::spool) struct Index(BTreeMap<DestinationId, Listed>);
 
 #[derive(Debug, Default)]
 struct Listed {
@@ -65,7 +65,7 @@ pub(super) struct Replay {
 
 impl Index {
     /// Notes the placements of a message.
-    pub(super) fn record(&mut self, found: Found<'_>) {
+    pub(in crate::spool) fn record(&mut self, found: Found<'_>) {
         if found.header.kind == KIND_MESSAGE {
             // What is whole can be read; otherwise it was written by something else.
             let _ = self.message(found);
@@ -96,6 +96,28 @@ impl Index {
             listed.bytes += u64::from(found.header.length);
             listed.newest_us = found.header.timestamp_us;
         }
+    }
+}
+
+impl Index {
+    /// What the footer of the segment says.
+    pub(in crate::spool) fn entries(self, base: u64) -> Vec<footer::Entry> {
+        let entry = |(id, listed): (DestinationId, Listed)| {
+            let count = u32::try_from(listed.places.len()).unwrap_or(u32::MAX);
+            let live = listed.places.iter().filter(|place| **place != 0).count();
+            let extent = Extent {
+                segment: base,
+                first: listed.first,
+                count,
+                live: u32::try_from(live).unwrap_or(u32::MAX),
+                bytes: listed.bytes,
+                places_at: 0,
+                oldest_us: listed.oldest_us,
+                newest_us: listed.newest_us,
+            };
+            (id, extent, listed.places)
+        };
+        self.0.into_iter().map(entry).collect()
     }
 }
 
@@ -296,28 +318,12 @@ impl Replay {
     /// Gives a segment a footer.
     fn take_in(&mut self, open: Open) -> NewFooter {
         let Open { segment, scanned, lost_at_end, index } = open;
-        let mut entries = Vec::new();
-        let mut holes = HashMap::new();
-        for (id, listed) in index.0 {
-            let missing = listed.places.iter().zip(listed.first..).filter(|(place, _)| **place == 0);
-            let missing: Vec<u64> = missing.map(|(_, ordinal)| ordinal).collect();
-            let count = u32::try_from(listed.places.len()).unwrap_or(u32::MAX);
-            let live = count.saturating_sub(u32::try_from(missing.len()).unwrap_or(u32::MAX));
-            if !missing.is_empty() {
-                holes.insert(id, missing);
-            }
-            let extent = Extent {
-                segment: segment.base,
-                first: listed.first,
-                count,
-                live,
-                bytes: listed.bytes,
-                places_at: 0,
-                oldest_us: listed.oldest_us,
-                newest_us: listed.newest_us,
-            };
-            entries.push((id, extent, listed.places));
-        }
+        let mut entries = index.entries(segment.base);
+        let missing = |(id, extent, places): &footer::Entry| {
+            let missing = places.iter().zip(extent.first..).filter(|(place, _)| **place == 0);
+            (*id, missing.map(|(_, ordinal)| ordinal).collect())
+        };
+        let holes = entries.iter().map(missing).collect();
         let footer_at = scanned.end.max(SEGMENT_HEADER_BYTES) as u64;
         let footer = footer::encode(&mut entries, footer_at);
         let live = entries.iter().map(|(_, extent, _)| u64::from(extent.live)).sum();

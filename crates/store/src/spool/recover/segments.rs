@@ -43,20 +43,6 @@ pub(super) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
     Ok(())
 }
 
-/// Sets segments aside whose messages are in the one before them, since both were made one.
-pub(super) fn set_merged_aside(files: &mut LogFiles) {
-    let mut next = 0;
-    let LogFiles { files, leftovers, .. } = files;
-    let merged = files.extract_if(.., |file| {
-        let is_merged = file.segment.base < next;
-        if let Some((_, trailer)) = file.sealed.as_ref().filter(|_| !is_merged) {
-            next = trailer.next;
-        }
-        is_merged
-    });
-    leftovers.extend(merged.map(|file| file.segment));
-}
-
 /// Takes a sealed segment in; whether it is one.
 fn replay_sealed(
     file: &LogFile,

@@ -83,3 +83,19 @@ fn a_file_of_another_kind_is_refused_and_left_as_it_is() {
     assert!(error.contains("tables.redb` is damaged") && error.contains("left in place"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
+
+#[test]
+fn a_file_is_looked_at_without_being_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sound_file(folder.path());
+    let before = fs::read(&path).unwrap();
+    let (tables, condition) = Tables::look_at(&path).unwrap();
+    assert_eq!(condition, Condition::Closed);
+    let found = tables.verify().unwrap();
+    let records = |name: &str| found.iter().find(|(table, _)| *table == name).map(|(_, scan)| scan.records);
+    assert_eq!((records("keys"), records("stores"), records("sessions")), (Some(KEYS as u64), Some(1), Some(0)));
+    set(&tables, "s", "lost", 1);
+    drop(tables);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(matches!(Tables::look_at(&folder.path().join("none")), Err(OpenError::Io { .. })));
+}
