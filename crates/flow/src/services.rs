@@ -9,7 +9,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use message::{Now, Publication, QoS, QueueName, StoreName, Text, TopicFilter, Value};
+use message::{Now, Publication, QoS, QueueName, StoreName, StreamName, Text, TopicFilter, Value};
 
 use crate::run::{Outcome, Receipt};
 
@@ -20,6 +20,7 @@ pub struct Services {
     pub endpoints: Arc<dyn Endpoints>,
     pub stores: Arc<dyn Stores>,
     pub queues: Arc<dyn Queues>,
+    pub streams: Arc<dyn Streams>,
     pub debug: Arc<dyn DebugSink>,
     pub environment: Arc<dyn Environment>,
     pub timers: Arc<dyn Timers>,
@@ -257,6 +258,18 @@ impl fmt::Debug for QueueMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueMessage").field("delivery", &self.delivery).finish_non_exhaustive()
     }
+}
+
+/// The streams of the node.
+pub trait Streams: Send + Sync {
+    /// Appends a message; the answer is ready when the stream has it, as safe as it promises. An error when there is no
+    /// such stream, or no room.
+    fn append(
+        &self,
+        now: Now,
+        stream: &StreamName,
+        publication: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError>;
 }
 
 /// Where the `debug` module and `log` of scripts write to.

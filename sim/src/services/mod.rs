@@ -21,6 +21,7 @@ pub fn services(attachment: &Arc<Attachment>, stores: &Arc<MemoryStores>, timers
         endpoints: Arc::new(quiet::NoEndpoints),
         stores: Arc::clone(stores) as _,
         queues: Arc::new(quiet::NoQueues),
+        streams: Arc::new(quiet::NoStreams),
         debug: Arc::new(quiet::NoDebug),
         environment: Arc::new(quiet::FixedEnvironment),
         timers: Arc::clone(timers) as _,

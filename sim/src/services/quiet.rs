@@ -2,9 +2,9 @@
 
 use flow::services::{
     Answer, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, QueueInbox, Queues,
-    ServiceError,
+    ServiceError, Streams,
 };
-use message::{ModuleId, Now, Publication, QueueName, Value};
+use message::{ModuleId, Now, Publication, QueueName, StreamName, Value};
 
 pub(super) struct NoEndpoints;
 
@@ -27,6 +27,19 @@ impl Queues for NoQueues {
 
     fn put(&self, _: Now, queue: &QueueName, _: Publication) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
         Err(ServiceError(format!("a simulated node has no queue `{queue}`")))
+    }
+}
+
+pub(super) struct NoStreams;
+
+impl Streams for NoStreams {
+    fn append(
+        &self,
+        _: Now,
+        stream: &StreamName,
+        _: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        Err(ServiceError(format!("a simulated node has no stream `{stream}`")))
     }
 }
 

@@ -15,12 +15,12 @@ use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
     Answer, Backlog, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse,
     Inbox, LogLevel, Published, QueueInbox, QueueMessage, Queues, ServiceError, Services, Store, Stored, Stores,
-    SubscribeRequest, Taken, Timers,
+    Streams, SubscribeRequest, Taken, Timers,
 };
 use message::value::parse_json;
 use message::{
-    FlowId, ModuleId, Moment, Now, Object, Publication, QueueName, StoreName, Text, Timestamp, TopicFilter, TopicName,
-    Value,
+    FlowId, ModuleId, Moment, Now, Object, Publication, QueueName, StoreName, StreamName, Text, Timestamp, TopicFilter,
+    TopicName, Value,
 };
 
 /// The time `millis` after a node was started at 2026-01-31T08:00:00Z.
@@ -104,6 +104,7 @@ pub struct World {
     pub endpoints: Arc<MemoryEndpoints>,
     pub stores: Arc<MemoryStores>,
     pub queues: Arc<MemoryQueues>,
+    pub streams: Arc<MemoryStreams>,
     pub debug: Arc<MemoryDebug>,
     pub services: Services,
 }
@@ -114,17 +115,19 @@ impl World {
         let endpoints = Arc::<MemoryEndpoints>::default();
         let stores = Arc::<MemoryStores>::default();
         let queues = Arc::<MemoryQueues>::default();
+        let streams = Arc::<MemoryStreams>::default();
         let debug = Arc::<MemoryDebug>::default();
         let services = Services {
             broker: broker.clone(),
             endpoints: endpoints.clone(),
             stores: stores.clone(),
             queues: queues.clone(),
+            streams: streams.clone(),
             debug: debug.clone(),
             environment: Arc::new(FixedEnvironment),
             timers: Arc::new(InstantTimers),
         };
-        Self { broker, endpoints, stores, queues, debug, services }
+        Self { broker, endpoints, stores, queues, streams, debug, services }
     }
 
     pub fn build(&self, kind: &dyn ModuleKind, toml: &str) -> Built {
@@ -449,6 +452,28 @@ impl Queues for MemoryQueues {
             return Err(ServiceError("there is no queue `absent`".to_owned()));
         }
         self.put.lock().unwrap().push((queue.clone(), publication));
+        Ok(self.gate.answer(Ok(())))
+    }
+}
+
+/// Streams that are there by being named, but for `absent`; what is appended goes on when the gate is open.
+#[derive(Default)]
+pub struct MemoryStreams {
+    pub appended: Mutex<Vec<(StreamName, Publication)>>,
+    pub gate: Arc<Gate>,
+}
+
+impl Streams for MemoryStreams {
+    fn append(
+        &self,
+        _: Now,
+        stream: &StreamName,
+        publication: Publication,
+    ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        if stream.as_str() == "absent" {
+            return Err(ServiceError("there is no stream `absent`".to_owned()));
+        }
+        self.appended.lock().unwrap().push((stream.clone(), publication));
         Ok(self.gate.answer(Ok(())))
     }
 }

@@ -22,6 +22,7 @@ mod queue_publish;
 mod scale;
 mod script;
 mod split;
+mod stream_append;
 mod switch;
 mod timer;
 
@@ -76,6 +77,7 @@ pub const MODULES: &[&dyn ModuleKind] = &[
     // Outbound.
     &Of::<mqtt_pub_broker::MqttPubBroker>::new(),
     &Of::<queue_publish::QueuePublish>::new(),
+    &Of::<stream_append::StreamAppend>::new(),
     &Of::<http_response::HttpResponder>::new(),
     &Of::<debug::Debug>::new(),
 ];

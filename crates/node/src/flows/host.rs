@@ -225,6 +225,7 @@ impl FlowHost {
             endpoints: Arc::clone(&holdings.endpoints) as _,
             stores: self.parts.stores.for_flow(&plan.flow.id),
             queues: Arc::clone(&self.parts.destinations) as _,
+            streams: Arc::clone(&self.parts.destinations) as _,
             debug: Arc::clone(debug) as _,
             environment: Arc::new(environment),
             timers: Arc::new(RuntimeTimers),

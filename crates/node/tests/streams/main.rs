@@ -8,6 +8,7 @@
 mod harness;
 
 mod events;
+mod flow;
 mod http;
 mod survival;
 

@@ -1,6 +1,7 @@
 //! One stream of the node: its log, how it is set, and those who publish to it and read it.
 
 mod appended;
+mod flow;
 mod position;
 mod settings;
 
