@@ -48,7 +48,8 @@ impl SessionSender {
         Self { mailbox: Arc::clone(mailbox) }
     }
 
-    /// Sends a message with QoS 1 or 2. One that finds the mailbox full is dropped, as its receipt tells.
+    /// Sends a message. One that finds the mailbox full is dropped, as its receipt tells; one of QoS 0 is done with when it
+    /// is on its way.
     pub fn send(
         &self,
         publication: Arc<Publication>,
@@ -57,7 +58,7 @@ impl SessionSender {
         receipt: Arc<dyn Receipt>,
     ) {
         let delivery = Delivery {
-            qos: qos.max(QoS::AtLeastOnce),
+            qos,
             retain: false,
             identifiers,
             share: None,
@@ -128,10 +129,14 @@ mod tests {
     }
 
     fn send(session: &Session, heard: &Arc<Heard>) {
+        send_with(session, heard, QoS::AtLeastOnce);
+    }
+
+    fn send_with(session: &Session, heard: &Arc<Heard>, qos: QoS) {
         let topic = TopicName::parse("orders").unwrap();
         let publication = Publication::new(topic, Bytes::new(), QoS::AtMostOnce, Timestamp::MIN);
         let ticket = Arc::new(Ticket(Arc::clone(heard), Mutex::default()));
-        session.sender().send(Arc::new(publication), QoS::AtLeastOnce, SubscriptionIds::default(), ticket);
+        session.sender().send(Arc::new(publication), qos, SubscriptionIds::default(), ticket);
     }
 
     fn slots(session: &mut Session) -> Vec<Slot> {
@@ -154,6 +159,18 @@ mod tests {
         session.handle_delivered(slots[0]).unwrap();
         session.handle_refused(slots[1], Refusal::ForGood).unwrap();
         assert_eq!(*heard.0.lock(), ["sent", "sent", "Done", "Refused(ForGood)"]);
+        assert_eq!(session.in_flight(), 0);
+    }
+
+    #[test]
+    fn what_needs_no_acknowledgement_is_done_with_when_it_goes_out() {
+        let sessions = Sessions::new(&Router::new(RouterOptions::new(1)), 10);
+        let heard = Arc::<Heard>::default();
+        let mut session = connect(&sessions);
+        send_with(&session, &heard, QoS::AtMostOnce);
+        assert_eq!(*heard.0.lock(), [""; 0]);
+        assert!(slots(&mut session).is_empty());
+        assert_eq!(*heard.0.lock(), ["sent", "Done"]);
         assert_eq!(session.in_flight(), 0);
     }
 

@@ -147,6 +147,14 @@ pub const STREAM_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const STREAM_SEGMENTS_LEAST: u32 = 8;
 /// No segment of a stream is ended before it has so many bytes, unless it is too old: a file costs a sync of its folder.
 pub const STREAM_SEGMENT_BYTES_LEAST: u64 = 64 * 1024;
+/// Named consumers of one stream, those of sessions among them: each has its place in memory and on disk.
+pub const STREAM_CONSUMERS_MAX: usize = 10_000;
+/// Messages of one stream that one MQTT client has at a time, if its Receive Maximum allows: what is read ahead of it.
+pub const STREAM_MQTT_IN_FLIGHT_MAX: usize = 1_000;
+/// How long what a consumer has read may be known in memory alone: after a crash it reads so much once more.
+pub const STREAM_CURSOR_SAVE_DELAY: Duration = Duration::from_millis(100);
+/// How long a consumer waits before it reads or writes again what could not be read or written.
+pub const STREAM_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Bytes of topics and payloads that one page of a stream holds, but for one message more.
 pub const STREAM_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

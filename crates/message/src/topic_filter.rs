@@ -59,9 +59,9 @@ impl TopicFilter {
         self.text.get(self.pattern_start..).unwrap_or_default()
     }
 
-    /// Whether this names a queue or a stream, as in `$queue/orders`, and no topics.
+    /// Whether this names a queue or a stream, as in `$queue/orders` or `$share/workers/$stream/telemetry`, and no topics.
     pub fn is_of_destination(&self) -> bool {
-        let text = self.as_str();
+        let text = self.pattern();
         text.starts_with("$queue/") || text.starts_with("$stream/")
     }
 

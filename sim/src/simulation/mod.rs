@@ -11,7 +11,7 @@ use std::time::Duration;
 use broker::{MailboxOptions, OpenAccess, Router, RouterOptions, Sessions};
 use message::limits;
 use mqtt::{ReasonCode, Settings};
-use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues};
+use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues, NoStreams};
 
 use crate::device::DeviceOptions;
 use crate::flow_run::FlowRun;
@@ -80,6 +80,7 @@ impl Simulation {
             router,
             access: Arc::new(OpenAccess),
             queues: Arc::new(NoQueues),
+            streams: Arc::new(NoStreams),
             settings,
             keep_alive_s_max: chance.pick(&[u16::MAX, 5]),
             mailbox: MailboxOptions::for_session(),

@@ -299,7 +299,12 @@ impl Inside {
         if at_most_once && !self.attended {
             return Pushed::Dropped(DropReason::Absent);
         }
-        let overflow = if at_most_once { options.overflow_at_most_once } else { options.overflow };
+        // Senders of their own bound what they have under way: nothing of theirs gives way to others.
+        let overflow = match delivery.receipt {
+            Some(_) => Overflow::Wait,
+            None if at_most_once => options.overflow_at_most_once,
+            None => options.overflow,
+        };
         if overflow == Overflow::Wait && self.attended {
             return self.push_or_press(options, delivery);
         }

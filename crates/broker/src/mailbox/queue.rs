@@ -12,6 +12,11 @@ const CAPACITY_KEPT_MESSAGES: usize = 1024;
 /// How many are looked at for one that may be dropped: a mailbox full of others is not searched for each message.
 const LOOKED_AT_MAX: usize = 64;
 
+/// What has a sender of its own is not dropped: it would be sent again, out of its order.
+fn may_drop(delivery: &Delivery, at_most_once: bool) -> bool {
+    delivery.receipt.is_none() && (!at_most_once || delivery.qos == QoS::AtMostOnce)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     deliveries: VecDeque<Delivery>,
@@ -50,14 +55,14 @@ impl Queue {
     /// Drops the oldest, or the oldest of QoS 0 if one stands near the front. Returns whether one was dropped.
     pub(super) fn drop_oldest(&mut self, at_most_once: bool) -> bool {
         let mut near = self.deliveries.iter().take(LOOKED_AT_MAX);
-        let place = near.position(|delivery| !at_most_once || delivery.qos == QoS::AtMostOnce);
+        let place = near.position(|delivery| may_drop(delivery, at_most_once));
         self.drop_at(place)
     }
 
     /// The same for the newest.
     pub(super) fn drop_newest(&mut self, at_most_once: bool) -> bool {
         let mut near = self.deliveries.iter().enumerate().rev().take(LOOKED_AT_MAX);
-        let place = near.find(|(_, delivery)| !at_most_once || delivery.qos == QoS::AtMostOnce);
+        let place = near.find(|(_, delivery)| may_drop(delivery, at_most_once));
         self.drop_at(place.map(|(place, _)| place))
     }
 

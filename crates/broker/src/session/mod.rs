@@ -256,6 +256,10 @@ impl Session {
             let payload_bytes = delivery.publication.payload.len() as u64;
             match self.state.may_send(&delivery, in_flight_max, &self.mailbox) {
                 MaySend::Now if delivery.qos == QoS::AtMostOnce => {
+                    if let Some(receipt) = &delivery.receipt {
+                        receipt.handle_sent();
+                        receipt.handle_settled(Settled::Done);
+                    }
                     out.push(Outgoing::Message { slot: None, delivery, duplicate: false });
                 }
                 MaySend::Now => {

@@ -106,6 +106,15 @@ pub struct UnsubscribeTicket(pub(super) RequestTicket);
 pub(super) struct RequestTicket {
     pub(super) packet_id: NonZeroU16,
     pub(super) reasons: Vec<Option<ReasonCode>>,
+    /// What a person is told of a refusal.
+    pub(super) explanation: Option<ByteString>,
+}
+
+impl SubscribeTicket {
+    /// Adds words for a person to the answer, if the client wants them. The first ones stay.
+    pub fn explain(&mut self, text: impl Into<ByteString>) {
+        self.0.explanation.get_or_insert_with(|| text.into());
+    }
 }
 
 /// How a connection ended.

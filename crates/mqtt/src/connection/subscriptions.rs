@@ -26,7 +26,7 @@ impl Connection {
             }
         }
         self.requests_pending += 1;
-        let ticket = SubscribeTicket(RequestTicket { packet_id: subscribe.packet_id, reasons });
+        let ticket = SubscribeTicket(RequestTicket { packet_id: subscribe.packet_id, reasons, explanation: None });
         if filters.is_empty() {
             self.handle_subscribed(ticket, &[]);
             return;
@@ -52,7 +52,7 @@ impl Connection {
             }
         }
         self.requests_pending += 1;
-        let ticket = UnsubscribeTicket(RequestTicket { packet_id: unsubscribe.packet_id, reasons });
+        let ticket = UnsubscribeTicket(RequestTicket { packet_id: unsubscribe.packet_id, reasons, explanation: None });
         if filters.is_empty() {
             self.handle_unsubscribed(ticket, &[]);
             return;
@@ -65,9 +65,11 @@ impl Connection {
     pub fn handle_subscribed(&mut self, ticket: SubscribeTicket, answers: &[ReasonCode]) {
         self.requests_pending = self.requests_pending.saturating_sub(1);
         if self.is_open() {
-            let packet_id = ticket.0.packet_id;
-            let reasons = merge(ticket.0, answers, PacketType::Suback);
-            self.send(Packet::Suback(Suback { packet_id, properties: AckProperties::default(), reasons }));
+            let mut ticket = ticket.0;
+            let packet_id = ticket.packet_id;
+            let properties = AckProperties { reason_string: ticket.explanation.take(), ..AckProperties::default() };
+            let reasons = merge(ticket, answers, PacketType::Suback);
+            self.send(Packet::Suback(Suback { packet_id, properties, reasons }));
         }
     }
 

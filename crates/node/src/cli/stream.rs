@@ -23,6 +23,10 @@ pub(super) enum StreamCommand {
     Peek(Peek),
     /// Append a message and write its offset.
     Append(Append),
+    /// Let a consumer go on elsewhere, or make one.
+    Seek(Seek),
+    /// Forget a consumer.
+    Forget(Forget),
     /// Throw away all messages.
     Purge(Named),
     /// Remove a stream with all its messages.
@@ -89,6 +93,25 @@ pub(super) struct Append {
     connect: ConnectOptions,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Seek {
+    stream: String,
+    consumer: String,
+    /// Where to go on: earliest, latest, an offset, or time:2026-01-31T12:00:00Z
+    #[arg(value_name = "PLACE")]
+    offset: String,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Forget {
+    stream: String,
+    consumer: String,
+    #[command(flatten)]
+    connect: ConnectOptions,
+}
+
 impl StreamCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
@@ -103,6 +126,10 @@ impl StreamCommand {
             }
             Self::Peek(peek) => peek.run(),
             Self::Append(append) => append.run(),
+            Self::Seek(seek) => seek.run(),
+            Self::Forget(Forget { stream, consumer, connect }) => {
+                connect.api()?.ask(Method::DELETE, &consumer_path(&stream, &consumer), None).map(|_| ())
+            }
             Self::Purge(Named { stream, connect }) => {
                 let answer = connect.api()?.ask(Method::DELETE, &format!("{}/messages", path(&stream)), None)?;
                 Ok(writeln!(std::io::stdout(), "purged {}", number(&answer, "purged"))?)
@@ -157,6 +184,19 @@ impl Append {
         let answer = self.connect.api()?.ask(Method::POST, &path, Some(("", payload)))?;
         Ok(writeln!(std::io::stdout(), "{}", number(&answer, "offset"))?)
     }
+}
+
+impl Seek {
+    fn run(self) -> Result<(), Failure> {
+        let body = json!({ "offset": self.offset }).to_string().into_bytes();
+        let path = consumer_path(&self.stream, &self.consumer);
+        let answer = self.connect.api()?.ask(Method::PUT, &path, Some(("application/json", body)))?;
+        Ok(writeln!(std::io::stdout(), "{}", number(&answer, "offset"))?)
+    }
+}
+
+fn consumer_path(stream: &str, consumer: &str) -> String {
+    format!("{}/consumers/{}", path(stream), segment(consumer))
 }
 
 fn table(answer: &Value) -> String {

@@ -27,8 +27,9 @@ pub(crate) use self::queue::{HandedOut, NodeQueue, PutError, QueueConsumer, Queu
 pub(crate) use self::requeue::{RequeueError, Requeued};
 use self::settings::SettingsError;
 pub use self::settings::{DurabilityWord, PolicyWord, QueueSettings};
+use self::stream::GroupGround;
 pub use self::stream::StreamSettings;
-pub(crate) use self::stream::{NodeStream, NodeStreamState, Position};
+pub(crate) use self::stream::{ConsumerError, ConsumerState, NodeStream, NodeStreamState, Position, consumer_name};
 use self::streams::RunningStream;
 pub(crate) use self::streams::{STREAM_TOPICS, StreamLogs};
 pub(crate) use self::subscription::PutSubscription;
@@ -46,6 +47,7 @@ pub(crate) struct Destinations {
     queues: RwLock<BTreeMap<QueueName, Running>>,
     streams: RwLock<BTreeMap<StreamName, RunningStream>>,
     logs: StreamLogs,
+    groups: GroupGround,
     /// One change at a time: a change looks at others before it is made.
     changes: Mutex<()>,
 }
@@ -130,6 +132,7 @@ impl Destinations {
             queues: RwLock::default(),
             streams: RwLock::default(),
             logs,
+            groups: GroupGround::new(tables.consumers()),
             changes: Mutex::default(),
         });
         let mut known = Vec::new();

@@ -35,6 +35,12 @@ pub(super) struct RunningStream {
     bindings: Bindings,
 }
 
+impl Drop for RunningStream {
+    fn drop(&mut self) {
+        self.stream.close();
+    }
+}
+
 impl StreamLogs {
     pub(crate) fn new(folder: PathBuf, committer: &Arc<Committer>) -> Self {
         Self { folder, committer: Arc::downgrade(committer) }
@@ -167,6 +173,8 @@ impl Destinations {
     pub(crate) async fn remove_stream(&self, name: &StreamName) -> Result<bool, ChangeError> {
         let _alone = self.changes.lock().await;
         let Some(stream) = self.stream(name) else { return Ok(false) };
+        // First, so that no cursor is written after it was removed.
+        stream.close();
         self.tables.streams().remove(name).await?;
         self.streams.write().remove(name);
         let folder = self.logs.folder_of(&stream.stored());
@@ -176,10 +184,11 @@ impl Destinations {
         Ok(true)
     }
 
-    /// Lets go what is older, or more, than the streams keep.
-    pub(crate) fn trim_streams(&self) {
+    /// Lets go what is older, or more, than the streams keep, and the cursors of sessions that have ended.
+    pub(crate) fn tidy_streams(&self) {
         let now = clock::now().wall;
         for stream in self.all_streams() {
+            stream.forget_sessions(|session| self.spool.state(session).is_some());
             let messages = stream.trim(now);
             if messages > 0 {
                 tracing::debug!(stream = %stream.name(), messages, "the oldest messages of a stream went");
@@ -187,9 +196,18 @@ impl Destinations {
         }
     }
 
+    /// Writes how far consumers have read, as it is now: the node stops.
+    pub(crate) async fn save_cursors(&self) {
+        for stream in self.all_streams() {
+            if let Err(error) = stream.save_cursors().await {
+                tracing::warn!(stream = %stream.name(), "how far consumers have read is not saved: {error}");
+            }
+        }
+    }
+
     fn start_stream(&self, name: StreamName, stored: StoredStream) -> Result<(), ChangeError> {
         let filters = filters(&name, &stored);
-        let stream = NodeStream::new(name.clone(), self.logs.open(&name, &stored)?, stored);
+        let stream = NodeStream::open(name.clone(), self.logs.open(&name, &stored)?, stored, &self.groups)?;
         let bindings = Bindings::new(&self.router, Arc::clone(&stream) as Arc<dyn broker::Collector>);
         bindings.set(filters);
         self.streams.write().insert(name, RunningStream { stream, bindings });

@@ -40,7 +40,7 @@ pub struct Client {
     pub(super) awaited: VecDeque<(Promises, Then)>,
     /// The client was told that it has its session.
     pub(super) was_accepted: bool,
-    /// The queues that the client consumes, by the filter of its subscription.
+    /// The queues and streams that the client consumes, by the filter of its subscription.
     pub(super) consuming: Vec<(TopicFilter, Box<dyn Consuming>)>,
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains: what the client publishes is left to it.

@@ -13,6 +13,7 @@ mod listener;
 mod phase;
 mod publishes;
 mod queues;
+mod streams;
 mod subscriptions;
 mod timers;
 mod web_socket;
@@ -23,6 +24,7 @@ pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use phase::Phase;
 pub use queues::{ConsumeError, Consuming, NoQueues, Queues};
+pub use streams::{NoStreams, ReadRefused, ReadRequest, Streams};
 pub use timers::run_timers;
 pub use web_socket::Gate;
 
@@ -44,6 +46,8 @@ pub struct Mqtt {
     pub access: Arc<dyn Access>,
     /// The queues that clients may consume.
     pub queues: Arc<dyn Queues>,
+    /// The streams that clients may read.
+    pub streams: Arc<dyn Streams>,
     /// What the node grants to every client.
     pub settings: Settings,
     /// The longest keep alive that a client of MQTT 5.0 may have, in seconds; `u16::MAX` for any, or none at all.

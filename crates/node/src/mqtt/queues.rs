@@ -76,13 +76,19 @@ impl Client {
         Ok(())
     }
 
-    /// Goes on with the queues that the session consumed on an earlier connection. One that is gone is passed over.
+    /// Goes on with the queues and streams that the session consumed on an earlier connection. One that is gone is passed
+    /// over.
     pub(super) fn consume_again(&mut self) {
         let Some(session) = &self.session else { return };
         let queues = session.subscriptions().filter(|(filter, _)| filter.is_of_destination());
         let queues: Vec<_> = queues.map(|(filter, options)| (filter.clone(), *options)).collect();
         for (filter, options) in queues {
-            let _ = self.consume(&filter, options);
+            if Self::is_of_stream(&filter) {
+                // A cursor that is made anew, as its stream was, is saved when it has moved.
+                let _ = self.read_stream(&filter, options, None);
+            } else {
+                let _ = self.consume(&filter, options);
+            }
         }
     }
 }

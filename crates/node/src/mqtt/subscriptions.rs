@@ -5,14 +5,16 @@ use std::sync::atomic::Ordering;
 
 use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
 use message::{Now, QoS, TopicFilter};
-use mqtt::packet::RetainHandling as Asked;
+use mqtt::packet::{RetainHandling as Asked, UserProperty};
 use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
 use super::awaited::Then;
 use super::client::Client;
+use super::streams;
 
 impl Client {
-    pub(super) fn handle_subscribe(&mut self, now: Now, request: SubscribeRequest) {
+    pub(super) fn handle_subscribe(&mut self, now: Now, mut request: SubscribeRequest) {
+        let mut cursors = Promises::default();
         let identifier = request.subscription_id.and_then(NonZeroU32::new);
         let mut answers = Vec::with_capacity(request.filters.len());
         let mut subscriptions = Vec::with_capacity(request.filters.len());
@@ -39,18 +41,22 @@ impl Client {
                 },
                 identifier,
             };
-            if asked.filter.is_of_destination()
-                && let Err(reason) = self.consume(&asked.filter, options)
-            {
-                answers.push(Some(reason));
-                continue;
+            if asked.filter.is_of_destination() {
+                match self.consume_or_read(&asked.filter, options, &request.user_properties) {
+                    Ok(promises) => cursors.merge(promises),
+                    Err((reason, explanation)) => {
+                        explanation.into_iter().for_each(|text| request.ticket.explain(text));
+                        answers.push(Some(reason));
+                        continue;
+                    }
+                }
             }
             let known = self.session.as_ref().and_then(|session| session.subscription(&asked.filter));
             before.push((asked.filter.detach(), known));
             subscriptions.push(Subscription { filter: asked.filter, options });
             answers.push(None);
         }
-        let (granted, promises) = match &mut self.session {
+        let (granted, mut promises) = match &mut self.session {
             Some(session) => session.subscribe(now, subscriptions),
             None => Default::default(),
         };
@@ -62,6 +68,7 @@ impl Client {
             .into_iter()
             .map(|answer| answer.or_else(|| granted.next()).unwrap_or(ReasonCode::UnspecifiedError))
             .collect();
+        promises.merge(cursors);
         self.once_settled(now, promises, Then::Subscribed(request.ticket, answers, before));
     }
 
@@ -81,6 +88,20 @@ impl Client {
         }
     }
 
+    /// What a subscription to a queue or a stream waits for, or why there is none.
+    fn consume_or_read(
+        &mut self,
+        filter: &TopicFilter,
+        options: SubscribeOptions,
+        user_properties: &[UserProperty],
+    ) -> Result<Promises, (ReasonCode, Option<String>)> {
+        if Self::is_of_stream(filter) {
+            let position = streams::position(user_properties);
+            return self.read_stream(filter, options, position).map_err(|(reason, text)| (reason, Some(text)));
+        }
+        self.consume(filter, options).map(|()| Promises::default()).map_err(|reason| (reason, None))
+    }
+
     /// Whether one more subscription is within the limit, beside those of the same request.
     fn has_room_for(&self, filter: &TopicFilter, of_request: usize) -> bool {
         let Some(session) = &self.session else { return true };
@@ -96,6 +117,7 @@ impl Client {
         let consumed = request.filters.iter().map(|filter| {
             let before = self.consuming.len();
             self.consuming.retain(|(held, _)| held != filter);
+            self.forget_stream(filter);
             self.consuming.len() < before
         });
         let consumed: Vec<bool> = consumed.collect();

@@ -13,7 +13,7 @@ use super::logs::Logs;
 use crate::clock;
 use crate::config::{Config, MailboxDrops};
 use crate::destinations::{Destinations, Wanted};
-use crate::mqtt::{AssignedIds, Mqtt, MqttFigures, Queues};
+use crate::mqtt::{AssignedIds, Mqtt, MqttFigures, Queues, Streams};
 use crate::retained::{self, RetainedOnDisk};
 use crate::sessions;
 
@@ -92,6 +92,7 @@ fn mqtt(config: &Config, router: &Arc<Router>, destinations: &Arc<Destinations>,
         sessions: Sessions::with_store(router, limits.mqtt_sessions_max, Some(store)),
         access: Arc::new(OpenAccess),
         queues: Arc::clone(destinations) as Arc<dyn Queues>,
+        streams: Arc::clone(destinations) as Arc<dyn Streams>,
         settings: ::mqtt::Settings {
             packet_bytes_max: limits.mqtt_packet_bytes_max,
             receive_max: limits.mqtt_receive_max,

@@ -61,7 +61,7 @@ pub(super) async fn keep_young(spool: Spool, destinations: Arc<Destinations>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        destinations.trim_streams();
+        destinations.tidy_streams();
         let spool = spool.clone();
         // It reads files: not on a thread that others wait for.
         let dropped = tokio::task::spawn_blocking(move || spool.drop_aged(clock::now().wall)).await;

@@ -71,6 +71,7 @@ impl RunningNode {
             tracing::error!(%error, "the MQTT listener broke down");
         }
         self.background.shutdown().await;
+        self.api.destinations.save_cursors().await;
         retained::settle(&self.api.tables.retained()).await;
         self.logs.close();
         tracing::info!("the node has stopped");

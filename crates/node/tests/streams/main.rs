@@ -10,6 +10,7 @@ mod harness;
 mod events;
 mod flow;
 mod http;
+mod mqtt;
 mod survival;
 
 use harness::{Answer, Node};

@@ -1,7 +1,7 @@
 //! What streams hold and count.
 
 use super::open_metrics::{Kind, OpenMetrics};
-use crate::destinations::NodeStreamState;
+use crate::destinations::{ConsumerState, NodeStreamState};
 
 pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
     type Read = fn(&NodeStreamState) -> u64;
@@ -33,6 +33,38 @@ pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
         metrics.family(name, kind, unit, help);
         for stream in streams {
             metrics.sample(&[("stream", stream.name.as_str())], read(stream));
+        }
+    }
+    write_consumers(metrics, streams);
+}
+
+fn write_consumers(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
+    type Read = fn(&ConsumerState) -> u64;
+    let figures: [(&'static str, Kind, &str, Read); 5] = [
+        ("headwater_stream_consumer_offset", Kind::Gauge, "The first offset that is not acknowledged.", |consumer| {
+            consumer.group.cursor
+        }),
+        ("headwater_stream_consumer_lag_messages", Kind::Gauge, "Messages that are not acknowledged.", |consumer| {
+            consumer.lag
+        }),
+        ("headwater_stream_consumer_members", Kind::Gauge, "Readers now.", |consumer| consumer.group.members as u64),
+        ("headwater_stream_consumer_in_flight_messages", Kind::Gauge, "Messages that readers have.", |consumer| {
+            consumer.group.in_flight as u64
+        }),
+        (
+            "headwater_stream_consumer_redelivered_messages",
+            Kind::Counter,
+            "Deliveries but for the first of each.",
+            |consumer| consumer.group.redelivered,
+        ),
+    ];
+    for (name, kind, help, read) in figures {
+        metrics.family(name, kind, "", help);
+        for stream in streams {
+            for consumer in &stream.consumers {
+                let labels = [("stream", stream.name.as_str()), ("consumer", consumer.name.as_str())];
+                metrics.sample(&labels, read(consumer));
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Streams: made, changed, looked at, removed. Their messages are in a file of their own beside this one.
 
+mod consumers;
 mod events;
 mod messages;
 
@@ -15,16 +16,16 @@ use utoipa_axum::routes;
 
 use super::ApiState;
 use super::body::Body;
-use crate::destinations::{NodeStream, NodeStreamState, Put, StreamSettings};
+use crate::destinations::{ConsumerState, NodeStream, NodeStreamState, Put, StreamSettings};
 use crate::http::Problem;
 
 /// The paths below `/api/v1/streams`.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, set, remove)).routes(routes!(
-        messages::read,
-        messages::append,
-        messages::purge
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, set, remove))
+        .routes(routes!(messages::read, messages::append, messages::purge))
+        .routes(routes!(consumers::seek, consumers::forget))
 }
 
 /// All streams.
@@ -57,6 +58,23 @@ pub(super) struct Stream {
     damaged: u64,
     /// Messages that found no room on the disk, and whose publishers were told.
     refused: u64,
+    /// Those who read it with a cursor that lasts.
+    consumers: Vec<StreamConsumer>,
+}
+
+/// A named consumer: a group, or a session of an MQTT client.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct StreamConsumer {
+    /// The name of the group; `session-` and a number for a session.
+    name: String,
+    /// The first message that it has not acknowledged.
+    offset: u64,
+    /// Messages that it has not acknowledged.
+    lag: u64,
+    /// Readers now.
+    members: usize,
+    /// Messages that these have.
+    in_flight: usize,
 }
 
 /// Lists the streams with their figures.
@@ -120,6 +138,18 @@ fn no_stream(name: &StreamName) -> Problem {
     Problem::not_found(format!("there is no stream `{name}`: make it with PUT /api/v1/streams/{name}"))
 }
 
+impl From<ConsumerState> for StreamConsumer {
+    fn from(consumer: ConsumerState) -> Self {
+        Self {
+            name: consumer.name.to_string(),
+            offset: consumer.group.cursor,
+            lag: consumer.lag,
+            members: consumer.group.members,
+            in_flight: consumer.group.in_flight,
+        }
+    }
+}
+
 impl From<NodeStreamState> for Stream {
     fn from(state: NodeStreamState) -> Self {
         Self {
@@ -134,6 +164,7 @@ impl From<NodeStreamState> for Stream {
             purged: state.purged,
             damaged: state.log.damaged,
             refused: state.refused,
+            consumers: state.consumers.into_iter().map(StreamConsumer::from).collect(),
         }
     }
 }

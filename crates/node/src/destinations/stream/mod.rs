@@ -1,22 +1,31 @@
 //! One stream of the node: its log, how it is set, and those who publish to it and read it.
 
 mod appended;
+mod backlog;
+mod client;
+mod consumers;
 mod flow;
+mod group;
+mod member;
 mod position;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use broker::{Broken, Collector, Promises};
-use message::{Now, Publication, QoS, StreamName, Timestamp};
+use message::{ConsumerName, Now, Publication, QoS, StreamName, Timestamp};
 use parking_lot::Mutex;
 use store::log::{AppendError, Poisoned, ReadError};
 use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
-use store::table::StoredStream;
+use store::table::{self, StoredStream};
 
 pub(crate) use self::appended::Appended;
+pub(crate) use self::consumers::{ConsumerError, ConsumerState, consumer_name};
+use self::group::Group;
+pub(crate) use self::group::GroupGround;
 pub(crate) use self::position::Position;
 pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
@@ -28,6 +37,9 @@ pub(crate) struct NodeStream {
     name: StreamName,
     stream: Stream,
     stored: Mutex<StoredStream>,
+    ground: GroupGround,
+    /// Readers with a cursor that lasts, by name.
+    groups: Mutex<BTreeMap<ConsumerName, Arc<Group>>>,
     /// Messages that found no room, and whose publishers were told.
     refused: AtomicU64,
     /// Messages that a person threw away.
@@ -42,6 +54,7 @@ pub(crate) struct NodeStreamState {
     pub(crate) log: StreamState,
     pub(crate) refused: u64,
     pub(crate) purged: u64,
+    pub(crate) consumers: Vec<ConsumerState>,
 }
 
 /// What the router brings.
@@ -60,9 +73,18 @@ impl Collector for NodeStream {
 }
 
 impl NodeStream {
-    pub(super) fn new(name: StreamName, stream: Stream, stored: StoredStream) -> Arc<Self> {
+    /// A stream over its log, with the cursors that the tables have.
+    pub(super) fn open(
+        name: StreamName,
+        stream: Stream,
+        stored: StoredStream,
+        ground: &GroupGround,
+    ) -> Result<Arc<Self>, table::ReadError> {
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { name, stream, stored: Mutex::new(stored), refused, purged })
+        let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
+        let stream = Self { name, stream, stored, ground, groups, refused, purged };
+        stream.restore_consumers()?;
+        Ok(Arc::new(stream))
     }
 
     pub(crate) fn name(&self) -> &StreamName {
@@ -131,10 +153,12 @@ impl NodeStream {
     }
 
     pub(crate) fn state(&self) -> NodeStreamState {
+        let log = self.stream.state();
         NodeStreamState {
             name: self.name.clone(),
             stored: self.stored(),
-            log: self.stream.state(),
+            log,
+            consumers: self.consumer_states(log.earliest.0, log.next.0),
             refused: self.refused.load(Ordering::Relaxed),
             purged: self.purged.load(Ordering::Relaxed),
         }

@@ -1,0 +1,211 @@
+//! The named consumers of a stream, each with a cursor that lasts: groups that people name, and those of sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use broker::queue::TooManyConsumers;
+use message::{ConsumerName, DestinationId, IdError, limits};
+use store::log::ReadError;
+use store::table::{self, WriteError, Written};
+
+use super::group::{Group, GroupState};
+use super::member::{StreamMember, StreamSink};
+use super::position::PositionError;
+use super::{NodeStream, Position};
+
+/// Whose cursor it is.
+#[derive(Debug, Clone)]
+pub(crate) enum Reader {
+    /// Nobody's: it is gone with its reader.
+    Alone,
+    /// That of all who use this name.
+    Group(ConsumerName),
+    /// That of one durable session.
+    Session(DestinationId),
+}
+
+/// The cursor of a session is named after the session's place in the tables: nobody else may be named so.
+const OF_SESSION: &str = "session-";
+
+/// Why a stream cannot be read so, or a cursor not moved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConsumerError {
+    #[error(transparent)]
+    Position(#[from] PositionError),
+    #[error(transparent)]
+    Name(#[from] IdError),
+    #[error("consumers whose names begin with `{OF_SESSION}` are those of sessions: choose another name")]
+    Reserved,
+    #[error("the stream has {} consumers, which is the limit: remove some first", limits::STREAM_CONSUMERS_MAX)]
+    TooMany,
+    #[error("the consumer has as many members as it takes")]
+    Full(#[from] TooManyConsumers),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What is known of a consumer at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumerState {
+    pub(crate) name: ConsumerName,
+    pub(crate) group: GroupState,
+    /// Messages that it has not acknowledged.
+    pub(crate) lag: u64,
+}
+
+/// A name that people may give.
+pub(crate) fn consumer_name(text: &str) -> Result<ConsumerName, ConsumerError> {
+    let name = ConsumerName::parse(text)?;
+    if text.starts_with(OF_SESSION) { Err(ConsumerError::Reserved) } else { Ok(name) }
+}
+
+fn name_of_session(session: DestinationId) -> Result<ConsumerName, IdError> {
+    ConsumerName::parse(&format!("{OF_SESSION}{}", session.get()))
+}
+
+fn session_of(name: &ConsumerName) -> Option<DestinationId> {
+    name.as_str().strip_prefix(OF_SESSION)?.parse().ok().map(DestinationId::new)
+}
+
+impl NodeStream {
+    /// Takes up the cursors that the tables have.
+    pub(super) fn restore_consumers(&self) -> Result<(), table::ReadError> {
+        let mut groups = self.groups.lock();
+        let scan = self.ground.cursors.each_of(&self.name, |name, stored| {
+            let group = self.group(Some(name.clone()), stored.offset);
+            groups.insert(name, group);
+        })?;
+        if scan.damaged > 0 {
+            tracing::error!(
+                stream = %self.name,
+                consumers = scan.damaged,
+                "the tables are damaged: how far consumers have read is lost, they begin anew"
+            );
+        }
+        Ok(())
+    }
+
+    fn group(&self, name: Option<ConsumerName>, from: u64) -> Arc<Group> {
+        Group::new(&self.name, &self.stream, &self.ground, name, from)
+    }
+
+    /// A reader comes, who takes so many messages at a time, and leaves when the first of what this returns is dropped. One
+    /// whose cursor is known goes on there; another begins at `position`, and the group is the second part: its cursor is to
+    /// be saved before anyone is told.
+    pub(super) fn join(
+        &self,
+        reader: Reader,
+        position: Position,
+        in_flight_max: usize,
+        sink: Box<dyn StreamSink>,
+    ) -> Result<(StreamMember, Option<Arc<Group>>), ConsumerError> {
+        let name = match reader {
+            Reader::Alone => {
+                let group = self.group(None, self.offset_of(position)?.0);
+                return Ok((group.join(in_flight_max, sink)?, None));
+            }
+            Reader::Group(name) => name,
+            Reader::Session(session) => name_of_session(session)?,
+        };
+        let (group, is_new) = self.named(&name, position)?;
+        Ok((group.join(in_flight_max, sink)?, is_new.then_some(group)))
+    }
+
+    /// The consumer of that name; whether it was made for this.
+    fn named(&self, name: &ConsumerName, position: Position) -> Result<(Arc<Group>, bool), ConsumerError> {
+        if let Some(group) = self.groups.lock().get(name) {
+            return Ok((Arc::clone(group), false));
+        }
+        let from = self.offset_of(position)?.0;
+        let mut groups = self.groups.lock();
+        if !groups.contains_key(name) && groups.len() >= limits::STREAM_CONSUMERS_MAX {
+            return Err(ConsumerError::TooMany);
+        }
+        let mut is_new = false;
+        let group = groups.entry(name.clone()).or_insert_with(|| {
+            is_new = true;
+            self.group(Some(name.clone()), from)
+        });
+        Ok((Arc::clone(group), is_new))
+    }
+
+    /// Moves the cursor of a consumer, or makes one. It returns when that is on disk. Says where the cursor is now.
+    pub(crate) async fn seek(&self, name: &ConsumerName, position: Position) -> Result<u64, ConsumerError> {
+        let to = self.offset_of(position)?.0;
+        let (group, _) = self.named(name, position)?;
+        group.seek(to);
+        group.saved().await?;
+        Ok(to)
+    }
+
+    /// Whether there is a consumer of that name.
+    pub(crate) fn has_consumer(&self, name: &ConsumerName) -> bool {
+        self.groups.lock().contains_key(name)
+    }
+
+    /// Forgets a consumer at once; its readers get nothing any more. The tables say whether there was one.
+    pub(crate) fn forget(&self, name: &ConsumerName) -> Written<bool> {
+        let mut groups = self.groups.lock();
+        if let Some(group) = groups.remove(name) {
+            group.close();
+        }
+        // Under the lock, so that one who comes anew under that name is written after this.
+        self.ground.cursors.remove(&self.name, name)
+    }
+
+    /// Forgets the cursor of a session that does not go on.
+    pub(super) fn forget_session(&self, session: DestinationId) {
+        if let Ok(name) = name_of_session(session) {
+            self.forget_and_tell(&name);
+        }
+    }
+
+    fn forget_and_tell(&self, name: &ConsumerName) {
+        let forgotten = self.forget(name);
+        let (stream, consumer) = (self.name.clone(), name.clone());
+        self.ground.runtime.spawn(async move {
+            if let Err(error) = forgotten.await {
+                tracing::warn!(%stream, %consumer, "a consumer that is gone stays in the tables: {error}");
+            }
+        });
+    }
+
+    /// Writes all cursors as they are now.
+    pub(in crate::destinations) async fn save_cursors(&self) -> Result<(), WriteError> {
+        let groups: Vec<Arc<Group>> = self.groups.lock().values().cloned().collect();
+        for group in groups {
+            group.saved().await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the cursors of sessions that have ended.
+    pub(in crate::destinations) fn forget_sessions(&self, is_known: impl Fn(DestinationId) -> bool) {
+        let is_gone = |(name, group): &(&ConsumerName, &Arc<Group>)| {
+            session_of(name).is_some_and(|session| !is_known(session)) && group.state().members == 0
+        };
+        let gone: Vec<ConsumerName> = self.groups.lock().iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.forget_and_tell(&name);
+        }
+    }
+
+    /// What is known of each consumer, in the order of the names.
+    pub(super) fn consumer_states(&self, earliest: u64, next: u64) -> Vec<ConsumerState> {
+        let groups: BTreeMap<ConsumerName, Arc<Group>> = self.groups.lock().clone();
+        let state = |(name, group): (ConsumerName, Arc<Group>)| {
+            let group = group.state();
+            ConsumerState { name, group, lag: next.saturating_sub(group.cursor.max(earliest)) }
+        };
+        groups.into_iter().map(state).collect()
+    }
+
+    /// Lets all readers go.
+    pub(in crate::destinations) fn close(&self) {
+        for group in std::mem::take(&mut *self.groups.lock()).into_values() {
+            group.close();
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Readers of a stream who share a cursor: each message goes to one of them, until it is acknowledged. A reader of its own
+//! is a group of one. A group with a name has its cursor in the tables and goes on there after any end.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use broker::queue::{ConsumerId, Ordinal, Queue, QueueOptions, QueueOutput, TooManyConsumers};
+use message::{ConsumerName, Moment, Now, StreamName, limits};
+use parking_lot::Mutex;
+use store::log::Poisoned;
+use store::stream::{Offset, Stream};
+use store::table::{ConsumerTable, StoredConsumer, WriteError, Written};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::backlog::StreamBacklog;
+use super::member::{DeliveryName, Handed, Said, StreamMember, StreamSink, StreamTicket};
+use crate::clock;
+
+/// What groups of all streams need.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupGround {
+    pub(super) cursors: ConsumerTable,
+    /// Where groups work; those who join do so from anywhere.
+    pub(super) runtime: Handle,
+}
+
+impl GroupGround {
+    /// For the runtime that this is called in.
+    pub(in crate::destinations) fn new(cursors: ConsumerTable) -> Self {
+        Self { cursors, runtime: Handle::current() }
+    }
+}
+
+/// Readers who share a cursor.
+#[derive(Debug)]
+pub(super) struct Group {
+    stream_name: StreamName,
+    /// None: the cursor goes with the last reader.
+    name: Option<ConsumerName>,
+    stream: Stream,
+    ground: GroupGround,
+    inside: Mutex<Inside>,
+    /// What readers said and the machine was not told yet. It is the last lock that anyone takes. Each entry is of a message
+    /// that is in flight: it cannot hold more than these, and those of before a seek.
+    said: Mutex<Vec<(DeliveryName, Said)>>,
+    work: Notify,
+    /// The cursor as the tables have it.
+    saved: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Inside {
+    /// Hands out as a queue does; the cursor is the place of the oldest message that is not acknowledged.
+    machine: Queue,
+    backlog: StreamBacklog,
+    members: Vec<Member>,
+    next_member: u64,
+    /// Counts seeks.
+    round: u64,
+    is_running: bool,
+    /// It is to be forgotten: the tables must not get its cursor once more.
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: u64,
+    consumer: ConsumerId,
+    in_flight_max: usize,
+    sink: Box<dyn StreamSink>,
+}
+
+/// What is known of a group at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupState {
+    /// The first message that is not acknowledged.
+    pub(crate) cursor: u64,
+    pub(crate) members: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) redelivered: u64,
+}
+
+/// What a step left to do.
+struct Rest {
+    more: bool,
+    at: Option<Moment>,
+}
+
+fn machine(from: u64) -> Queue {
+    let options = QueueOptions {
+        // Readers have as much time as they want: others get what one has when it goes.
+        ack_timeout: limits::SETTING_SPAN_MAX,
+        deliveries_max: 0,
+        has_delay: false,
+        ..QueueOptions::default()
+    };
+    Queue::new(options, Ordinal(from))
+}
+
+impl Group {
+    pub(super) fn new(
+        stream_name: &StreamName,
+        stream: &Stream,
+        ground: &GroupGround,
+        name: Option<ConsumerName>,
+        from: u64,
+    ) -> Arc<Self> {
+        let inside = Inside {
+            machine: machine(from),
+            backlog: StreamBacklog::new(stream, from),
+            members: Vec::new(),
+            next_member: 0,
+            round: 0,
+            is_running: false,
+            is_closed: false,
+        };
+        Arc::new(Self {
+            stream_name: stream_name.clone(),
+            name,
+            stream: stream.clone(),
+            ground: ground.clone(),
+            inside: Mutex::new(inside),
+            said: Mutex::default(),
+            work: Notify::new(),
+            saved: AtomicU64::new(from),
+        })
+    }
+
+    /// A reader comes, who takes so many messages at a time. It leaves when what this returns is dropped.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        in_flight_max: usize,
+        sink: Box<dyn StreamSink>,
+    ) -> Result<StreamMember, TooManyConsumers> {
+        let mut inside = self.inside.lock();
+        let consumer = inside.machine.handle_joined(in_flight_max)?;
+        let id = inside.next_member;
+        inside.next_member += 1;
+        inside.members.push(Member { id, consumer, in_flight_max, sink });
+        if !std::mem::replace(&mut inside.is_running, true) {
+            self.ground.runtime.spawn(Arc::clone(self).run());
+        }
+        drop(inside);
+        self.work.notify_one();
+        Ok(StreamMember { group: Arc::clone(self), id })
+    }
+
+    pub(super) fn leave(&self, id: u64) {
+        let now = clock::now();
+        let mut inside = self.inside.lock();
+        self.hear(now, &mut inside);
+        let place = inside.members.iter().position(|member| member.id == id);
+        let left = place.map(|place| inside.members.remove(place));
+        if let Some(member) = &left {
+            inside.machine.handle_left(now, member.consumer);
+        }
+        drop(inside);
+        // After the lock: what it holds speaks of it when it is dropped.
+        drop(left);
+        self.work.notify_one();
+    }
+
+    pub(super) fn say(&self, delivery: DeliveryName, said: Said) {
+        self.said.lock().push((delivery, said));
+        self.work.notify_one();
+    }
+
+    /// Lets all readers go, for good.
+    pub(super) fn close(&self) {
+        let mut inside = self.inside.lock();
+        inside.is_closed = true;
+        let members = std::mem::take(&mut inside.members);
+        drop(inside);
+        drop(members);
+        self.work.notify_one();
+    }
+
+    /// Moves the cursor: readers get what stands from there on. What they have already is theirs, and counts for nothing.
+    pub(super) fn seek(&self, to: u64) {
+        let mut inside = self.inside.lock();
+        inside.round += 1;
+        inside.machine = machine(to);
+        inside.backlog = StreamBacklog::new(&self.stream, to);
+        let Inside { machine, members, .. } = &mut *inside;
+        for member in members {
+            // They were not too many before.
+            if let Ok(consumer) = machine.handle_joined(member.in_flight_max) {
+                member.consumer = consumer;
+            }
+        }
+        drop(inside);
+        self.work.notify_one();
+    }
+
+    pub(super) fn state(&self) -> GroupState {
+        let inside = self.inside.lock();
+        let figures = inside.machine.figures();
+        GroupState {
+            cursor: inside.backlog.cursor(),
+            members: inside.members.len(),
+            in_flight: figures.in_flight,
+            redelivered: figures.redelivered,
+        }
+    }
+
+    /// Writes the cursor into the tables. A group without a name has no place there.
+    fn save(&self) -> Option<(u64, Written<()>)> {
+        let name = self.name.as_ref()?;
+        let inside = self.inside.lock();
+        if inside.is_closed {
+            return None;
+        }
+        let offset = inside.backlog.cursor();
+        let reached = StoredConsumer { offset, updated: clock::now().wall };
+        Some((offset, self.ground.cursors.put(&self.stream_name, name, reached)))
+    }
+
+    /// Writes the cursor and waits until it is on disk.
+    pub(super) async fn saved(&self) -> Result<(), WriteError> {
+        let Some((offset, written)) = self.save() else { return Ok(()) };
+        written.await?;
+        self.saved.store(offset, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Works as long as there are readers, and until their cursor is saved.
+    async fn run(self: Arc<Self>) {
+        let mut save_after = clock::moment();
+        let mut failed = None;
+        loop {
+            let now = clock::now();
+            let rest = self.step(now);
+            if self.ends() {
+                return;
+            }
+            let is_unsaved = self.is_unsaved();
+            if is_unsaved && save_after <= now.moment {
+                save_after = self.save_and_tell(now).await;
+                continue;
+            }
+            if rest.more {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let due = [rest.at, is_unsaved.then_some(save_after)].into_iter().flatten().min();
+            self.wait(due, &mut failed).await;
+        }
+    }
+
+    /// Returns when to save the next time.
+    async fn save_and_tell(&self, now: Now) -> Moment {
+        match self.saved().await {
+            Ok(()) => now.moment + limits::STREAM_CURSOR_SAVE_DELAY,
+            Err(error) => {
+                let consumer = self.name.as_ref().map(tracing::field::display);
+                tracing::warn!(stream = %self.stream_name, consumer, "how far a consumer has read is not saved: {error}");
+                clock::moment() + limits::STREAM_RETRY_DELAY
+            }
+        }
+    }
+
+    /// Waits for something to do. A log that failed is not waited for: it gets no more messages.
+    async fn wait(&self, due: Option<Moment>, failed: &mut Option<Poisoned>) {
+        let end = if failed.is_none() { self.inside.lock().backlog.end() } else { None };
+        let readable = async {
+            match end {
+                Some(end) => self.readable(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        let time_is_over = async {
+            match due {
+                Some(due) => tokio::time::sleep(due.since(clock::moment())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.work.notified() => {}
+            () = time_is_over => {}
+            result = readable => match result {
+                Ok(()) => self.inside.lock().backlog.handle_readable(),
+                Err(poisoned) => *failed = Some(poisoned),
+            },
+        }
+    }
+
+    async fn readable(&self, from: Offset) -> Result<(), Poisoned> {
+        poll_fn(|context| self.stream.poll_readable(from, context.waker())).await
+    }
+
+    fn is_unsaved(&self) -> bool {
+        let inside = self.inside.lock();
+        let has_place = self.name.is_some() && !inside.is_closed;
+        has_place && inside.backlog.cursor() != self.saved.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is nothing to do any more until someone joins.
+    fn ends(&self) -> bool {
+        let is_unsaved = self.is_unsaved();
+        let mut inside = self.inside.lock();
+        let ends = inside.members.is_empty() && !is_unsaved;
+        inside.is_running = !ends;
+        ends
+    }
+
+    /// Tells the machine what readers said.
+    fn hear(&self, now: Now, inside: &mut Inside) {
+        let said = std::mem::take(&mut *self.said.lock());
+        let Inside { machine, backlog, round, .. } = inside;
+        for (DeliveryName { consumer, tag, .. }, said) in said.into_iter().filter(|(name, _)| name.round == *round) {
+            // What is unknown was settled before, by the end of its reader.
+            let _ = match said {
+                Said::Done => machine.handle_acknowledged(consumer, tag, backlog),
+                Said::Not(nack) => machine.handle_nack(now, consumer, tag, nack, backlog),
+            };
+        }
+    }
+
+    fn step(self: &Arc<Self>, now: Now) -> Rest {
+        let mut inside = self.inside.lock();
+        self.hear(now, &mut inside);
+        if inside.backlog.end().is_none() {
+            inside.machine.handle_appended();
+        }
+        inside.machine.handle_timeout(now);
+        for _ in 0..limits::QUEUE_STEPS_MAX {
+            let Inside { machine, backlog, members, round, .. } = &mut *inside;
+            match machine.poll_output(now, backlog) {
+                Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
+                Ok(Some(QueueOutput::Expired { .. })) => {}
+                Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
+                    let name = DeliveryName { round: *round, consumer, tag };
+                    // One that nobody takes gives itself back.
+                    let ticket = StreamTicket::new(self, name);
+                    if let Some(member) = members.iter_mut().find(|member| member.consumer == consumer) {
+                        member.sink.deliver(Handed { publication, ticket });
+                    }
+                }
+                // A reader refused it for good: others need not try.
+                Ok(Some(QueueOutput::DeadLetter { ordinal, .. })) => {
+                    machine.handle_dead_lettered(now, ordinal, true, backlog);
+                }
+                Err(error) => {
+                    tracing::error!(stream = %self.stream_name, "the messages of a stream cannot be read: {error}");
+                    return Rest { more: false, at: Some(now.moment + limits::STREAM_RETRY_DELAY) };
+                }
+            }
+        }
+        Rest { more: true, at: None }
+    }
+}
