@@ -348,8 +348,12 @@ pub const LOG_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 pub const LOG_RECORD_BYTES_MAX: usize = 300 * 1024 * 1024;
 /// Bytes of one log that wait for the disk; more are refused. A slow disk writes so much in a second or two.
 pub const LOG_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
-/// Memory of a buffer that is kept for the next group of records.
-pub const LOG_BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a buffer of records: when it has so many, the next record goes into another one.
+pub const LOG_BUFFER_BYTES: usize = 512 * 1024;
+/// Memory of a buffer that is kept for other records: one that grew around its last record is not.
+pub const LOG_BUFFER_KEPT_BYTES_MAX: usize = 2 * LOG_BUFFER_BYTES;
+/// Buffers that a busy log keeps; one that has nothing to write keeps one.
+pub const LOG_BUFFERS_KEPT_MAX: usize = 8;
 /// What the disk must have left for a message to be taken: acknowledgements, which make room, still go on.
 pub const LOG_DISK_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// What the disk must have left for anything to be written: the rest is for the tables.

@@ -75,7 +75,8 @@ pub(crate) struct Tail {
     pub(crate) announced: bool,
     /// How far the log was synced when the committer last took what waits, until it is written down.
     mark: Option<u64>,
-    spare: Vec<u8>,
+    /// Emptied buffers, so that their memory need not be asked for again.
+    spares: Vec<Vec<u8>>,
     /// Bytes of the file that is laid out for the next segment.
     ahead: Option<u64>,
 }
@@ -94,7 +95,7 @@ impl Tail {
             removals: Vec::new(),
             announced: false,
             mark: None,
-            spare: Vec::new(),
+            spares: Vec::new(),
             ahead: None,
         }
     }
@@ -118,7 +119,7 @@ impl Tail {
     pub(crate) fn begin_segment(&mut self) -> Arc<Segment> {
         let segment = Arc::new(Segment::new(self.kind, self.next, 0, 0));
         segment.set_laid_out(self.ahead.take().unwrap_or_default());
-        let mut buffer = std::mem::take(&mut self.spare);
+        let mut buffer = self.spares.pop().unwrap_or_default();
         buffer.extend_from_slice(&segment.header());
         self.waiting_bytes += buffer.len();
         self.active = Some(Active { segment: Arc::clone(&segment), buffer, at: 0, records: 0, checksum: 0 });
@@ -168,12 +169,26 @@ impl Tail {
         self.queue.push(Arc::new(chunk));
     }
 
+    /// Lets the committer write what stands in the buffer; the next record goes into another one.
+    fn hand_over(&mut self) {
+        let Some(active) = self.active.as_mut().filter(|active| !active.buffer.is_empty()) else { return };
+        let bytes = std::mem::replace(&mut active.buffer, self.spares.pop().unwrap_or_default());
+        let at = active.at;
+        active.at += bytes.len() as u64;
+        let segment = Arc::clone(&active.segment);
+        self.enqueue(Chunk { segment, at, bytes, creates: at == 0, cuts: false, seals: false });
+    }
+
     /// Begins a record. The caller appends its body to the buffer and then calls [`Self::finish`] or [`Self::abandon`].
     pub(crate) fn begin(&mut self, now: Timestamp, kind: u8) -> Option<Begun<'_>> {
         // The first record of a segment is its owner's.
         let has_records = self.active.as_ref().is_some_and(|active| active.records > 0);
         if has_records && let Some(synced) = self.mark.take() {
             self.put_mark(now, synced);
+        }
+        // A buffer that grew on would be copied again and again, and be too large to be kept.
+        if self.active.as_ref().is_some_and(|active| active.buffer.len() >= limits::LOG_BUFFER_BYTES) {
+            self.hand_over();
         }
         let next = self.next;
         let active = self.active.as_mut()?;
@@ -236,13 +251,11 @@ impl Tail {
     /// Takes all that waits. `synced` is how far the log is synced now.
     pub(crate) fn take(&mut self, synced: u64) -> Batch {
         self.announced = false;
-        if let Some(active) = self.active.as_mut().filter(|active| !active.buffer.is_empty()) {
-            let bytes = std::mem::replace(&mut active.buffer, std::mem::take(&mut self.spare));
-            let at = active.at;
-            active.at += bytes.len() as u64;
-            let chunk =
-                Chunk { segment: Arc::clone(&active.segment), at, bytes, creates: at == 0, cuts: false, seals: false };
-            self.queue.push(Arc::new(chunk));
+        self.hand_over();
+        let is_of_active = |chunk: &Arc<Chunk>| {
+            self.active.as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, &chunk.segment))
+        };
+        if self.queue.last().is_some_and(is_of_active) {
             self.mark = Some(synced);
         }
         self.writing.append(&mut self.queue);
@@ -262,11 +275,14 @@ impl Tail {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(chunk.bytes.len());
             if let Ok(mut chunk) = Arc::try_unwrap(chunk)
                 && chunk.bytes.capacity() <= limits::LOG_BUFFER_KEPT_BYTES_MAX
-                && chunk.bytes.capacity() > self.spare.capacity()
+                && self.spares.len() < limits::LOG_BUFFERS_KEPT_MAX
             {
                 chunk.bytes.clear();
-                self.spare = chunk.bytes;
+                self.spares.push(chunk.bytes);
             }
+        }
+        if self.waiting_bytes == 0 {
+            self.spares.truncate(1);
         }
     }
 

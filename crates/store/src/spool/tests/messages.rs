@@ -103,6 +103,36 @@ fn all_that_a_subscriber_sees_is_kept() {
 }
 
 #[test]
+fn more_than_one_buffer_waits_in_order_and_is_written_in_one_group() {
+    let disk = SimulatedDisk::new(1);
+    let committer = Committer::stepped(Arc::new(disk.clone()));
+    let open = |options| Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), options, &committer).unwrap().0;
+    let (spool, id) = (open(SpoolOptions::default()), DestinationId::new(1));
+    spool.add(id, DestinationOptions::default()).unwrap();
+    let payload = |index: usize| format!("{index} {}", "x".repeat(limits::LOG_BUFFER_BYTES / 20));
+    let mut last = CommitPoint::REACHED;
+    for index in 0..60 {
+        let now = Timestamp::from_millis(1);
+        last = spool.append(now, &publication(&payload(index)), None, &[placement(1)], |_, _, _| {}).unwrap();
+    }
+    let check = |spool: &Spool, context: &str| {
+        let mut found = Vec::new();
+        spool.read(id, Ordinal(0), 100, usize::MAX, &mut found).unwrap();
+        let all: Vec<&[u8]> = found.iter().map(|spooled| &*spooled.publication.payload).collect();
+        assert_eq!(
+            all,
+            (0..60).map(payload).collect::<Vec<_>>().iter().map(String::as_bytes).collect::<Vec<_>>(),
+            "{context}"
+        );
+    };
+    check(&spool, "in memory");
+    assert!(committer.commit_once());
+    assert!(spool.committed(last));
+    check(&spool, "on the disk");
+    check(&open(SpoolOptions::default()), "by the next process");
+}
+
+#[test]
 fn a_point_is_reached_when_the_disk_has_it() {
     let bench = Bench::new();
     let (point, _) = bench.append("a", &[1]).unwrap();
