@@ -12,6 +12,7 @@ test_packages=(
   python3           # independent servers and the MQTT interoperability tests
   python3-paho-mqtt # an independent MQTT client that speaks WebSocket
   shellcheck        # checks these scripts
+  strace            # lets the syncs of a node fail
   sqlite3           # reads what flows wrote into SQLite
 )
 

@@ -18,6 +18,7 @@ mod dead_host;
 mod drain_at_the_end;
 mod durable;
 mod examples;
+mod failing_disk;
 mod flow_folder;
 mod full_disk;
 mod hot_deploy;

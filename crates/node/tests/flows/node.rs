@@ -109,6 +109,10 @@ impl Node {
         self.process.child.wait().unwrap()
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.child.id()
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }

@@ -22,6 +22,8 @@ pub enum Fault {
     WriteFails,
     /// Writes answer that the disk is full, after having written a part, until [`SimulatedDisk::heal`].
     WritesFindNoRoom,
+    /// The same, as the user has used up what the disk lets it have.
+    WritesExceedQuota,
     /// Every read answers with an input/output error until [`SimulatedDisk::heal`].
     ReadsFail,
     /// Writes do as little as half of what they are asked for, as they may.
@@ -350,8 +352,12 @@ impl DiskFile for SimulatedFile {
         if cut || (length > 1 && state.faults.contains(&Fault::ShortWrites)) {
             length = state.draw(length as u64) as usize + usize::from(!cut);
         }
-        let no_room = state.faults.contains(&Fault::WritesFindNoRoom);
-        if no_room {
+        let no_room = match () {
+            () if state.faults.contains(&Fault::WritesFindNoRoom) => Some(io::ErrorKind::StorageFull),
+            () if state.faults.contains(&Fault::WritesExceedQuota) => Some(io::ErrorKind::QuotaExceeded),
+            () => None,
+        };
+        if no_room.is_some() {
             length /= 2;
         }
         let at = at as usize;
@@ -369,7 +375,7 @@ impl DiskFile for SimulatedFile {
         let blocks = at / BLOCK_BYTES..(at + length).div_ceil(BLOCK_BYTES);
         content.dirty.extend(blocks.map(|block| (block, ())));
         state.powered()?;
-        if no_room { Err(io::ErrorKind::StorageFull.into()) } else { Ok(length) }
+        no_room.map_or(Ok(length), |kind| Err(kind.into()))
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -117,7 +117,7 @@ impl CommitQueue {
             match source.write(&batch) {
                 Ok(()) => written.push((source, batch)),
                 // Nothing is lost yet: the same bytes go to the same place when there is room.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error) if is_full(&error) => {
                     self.free_bytes.store(0, Ordering::Relaxed);
                     source.put_back(batch);
                     self.retry(source);
@@ -182,6 +182,11 @@ impl CommitQueue {
         waiting.short = true;
         waiting.sources.push(source);
     }
+}
+
+/// There is no room, on the disk or for this user: it may come back.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Commits the logs of one disk. Dropping it ends the thread when all that waits is written.

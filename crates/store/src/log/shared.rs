@@ -95,6 +95,11 @@ impl<S: HasTail> Log<S> {
         if free_bytes < needed { Room::Short { free_bytes } } else { Room::Enough }
     }
 
+    /// Looks at how much room there is now.
+    pub(crate) fn look_at_room(&self) -> u64 {
+        self.queue.look_at_room(&*self.disk, &self.folder)
+    }
+
     /// Lets the committer look again how much room there is.
     pub(crate) fn ask_for_room(self: &Arc<Self>, mut state: MutexGuard<'_, S>) {
         let news = !std::mem::replace(&mut state.tail().announced, true);

@@ -10,6 +10,7 @@ use super::placement::{Placed, Placement};
 use super::record::{
     KIND_INBOUND, KIND_MESSAGE, Origin, put_message_head, put_packet, put_placement, put_publication, set_placements,
 };
+use super::room::Verdict;
 use super::state::{State, count_out};
 use super::{Ordinal, Spool};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES};
@@ -41,13 +42,18 @@ impl Spool {
         if let Some(poisoned) = self.log.marks.poisoned() {
             return Err(poisoned.into());
         }
-        if let Some(error) = self.log.room(&state.tail, bytes).refusal() {
-            self.log.ask_for_room(state);
-            return Err(error);
-        }
-        let held = state.bytes();
-        if held.saturating_add(bytes as u64) > state.options.bytes_max {
-            return Err(AppendError::LogFull { bytes: held });
+        match self.find_room(&mut state, bytes, to) {
+            Ok(Verdict::Append) => {}
+            Ok(Verdict::DropNewest) => {
+                let results = state.drop_newest(to);
+                results.into_iter().enumerate().for_each(|(index, result)| placed(index, result, CommitPoint::REACHED));
+                self.log.ask_for_room(state);
+                return Ok(CommitPoint::REACHED);
+            }
+            Err(error) => {
+                self.log.ask_for_room(state);
+                return Err(error);
+            }
         }
         let refusing = state.refusing(message_bytes(publication), to);
         if !refusing.is_empty() {
@@ -100,6 +106,18 @@ impl State {
             }
         }
         refusing
+    }
+
+    /// Counts a message as dropped by all its destinations.
+    fn drop_newest(&mut self, to: &[Placement]) -> Vec<Placed> {
+        let each = to.iter().map(|placement| match self.destinations.get_mut(&placement.destination) {
+            Some(destination) => {
+                destination.count_dropped(DropReason::Newest);
+                Placed::DroppedNewest
+            }
+            None => Placed::Unknown,
+        });
+        each.collect()
     }
 
     fn append(
@@ -249,5 +267,6 @@ impl Destination {
         if let Some(count) = self.dropped.get_mut(reason.index()) {
             *count += 1;
         }
+        self.has_dropped_newest |= reason == DropReason::Newest;
     }
 }

@@ -102,6 +102,8 @@ pub(super) struct Destination {
     /// Messages that a message in hand will bring, while it is found out who refuses it.
     pub(super) claimed: u32,
     pub(super) dropped: [u64; DropReason::ALL.len()],
+    /// Messages were dropped when they came in, and that is not written down yet.
+    pub(super) has_dropped_newest: bool,
     pub(super) keys: Option<Box<Keys>>,
 }
 

@@ -16,6 +16,7 @@ mod read;
 mod record;
 mod recover;
 mod rewrite;
+mod room;
 mod snapshot;
 mod state;
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! | 6 removed | destination |
 //! | 7 snapshot | see `snapshot` |
 //! | 8 delivered | destination; ordinal; how often it was delivered |
+//! | 9 dropped | destination; how many messages were dropped so far as there was no room for them |
 //!
 //! Runs: their count; each as the distance from the end of the one before (the first from zero), and its length.
 
@@ -27,6 +28,7 @@ pub(super) const KIND_INBOUND: u8 = 5;
 pub(super) const KIND_REMOVED: u8 = 6;
 pub(super) const KIND_SNAPSHOT: u8 = 7;
 pub(super) const KIND_DELIVERED: u8 = 8;
+pub(super) const KIND_DROPPED: u8 = 9;
 
 const RETAIN: u8 = 1 << 2;
 const IDENTIFIERS: u8 = 1 << 3;
@@ -247,4 +249,14 @@ pub(super) fn put_delivered(buffer: &mut Vec<u8>, destination: DestinationId, or
 pub(super) fn delivered(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64, u32)> {
     let (destination, ordinal) = received(decoder)?;
     Some((destination, ordinal, u32::try_from(decoder.varint()?).ok()?))
+}
+
+/// Destination and count: messages that were dropped when they came in.
+pub(super) fn put_dropped(buffer: &mut Vec<u8>, destination: DestinationId, count: u64) {
+    put_varint(buffer, destination.get());
+    put_varint(buffer, count);
+}
+
+pub(super) fn dropped(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64)> {
+    Some((DestinationId::new(decoder.varint()?), decoder.varint()?))
 }

@@ -9,7 +9,8 @@ use super::destination::{Destination, Settled};
 use super::footer;
 use super::options::{DropReason, SpoolOptions};
 use super::placement::Placed;
-use super::record::{KIND_SETTLED, KIND_SNAPSHOT, put_settled};
+use super::record::{KIND_DROPPED, KIND_SETTLED, KIND_SNAPSHOT, put_dropped, put_settled};
+use super::room::Coming;
 use super::snapshot::put_snapshot;
 use crate::Durability;
 use crate::log::{CommitPoint, HasTail, Segment, Tail};
@@ -66,6 +67,8 @@ pub(super) struct State {
     /// Places that were damaged when the spool was opened, and messages that were lost by it.
     pub(super) damaged: (u64, u64),
     pub(super) quarantined_bytes: u64,
+    /// Room that is being made on a disk that is short of it.
+    pub(super) coming: Coming,
     /// Kept for their memory.
     pub(super) results: Vec<Placed>,
     pub(super) making_room: Vec<(DestinationId, u64, DropReason)>,
@@ -97,6 +100,7 @@ impl State {
             rewritten: (0, 0),
             damaged: (0, 0),
             quarantined_bytes: 0,
+            coming: Coming::default(),
             results: Vec::new(),
             making_room: Vec::new(),
         }
@@ -228,7 +232,17 @@ impl State {
     ) -> CommitPoint {
         let (sent, durability) =
             self.destinations.get(&id).map_or((0, Durability::Os), |it| (it.sent, it.options.durability));
+        self.write_dropped(id);
         self.put_state(KIND_SETTLED, durability, |buffer| put_settled(buffer, id, reason, sent, ordinals))
+    }
+
+    /// Writes down how many messages a destination dropped when they came in, if that is new: with what is written for it
+    /// anyway, as a record for each would cost as much as the message itself.
+    fn write_dropped(&mut self, id: DestinationId) {
+        let Some(found) = self.destinations.get_mut(&id).filter(|found| found.has_dropped_newest) else { return };
+        found.has_dropped_newest = false;
+        let count = found.dropped.get(DropReason::Newest.index()).copied().unwrap_or_default();
+        self.put_state(KIND_DROPPED, Durability::Os, |buffer| put_dropped(buffer, id, count));
     }
 }
 

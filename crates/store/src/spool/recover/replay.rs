@@ -10,8 +10,8 @@ use crate::spool::destination::{Destination, Extent};
 use crate::spool::footer;
 use crate::spool::options::{DropReason, SpoolOptions};
 use crate::spool::record::{
-    KIND_DELIVERED, KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED,
-    KIND_SNAPSHOT, Origin, delivered, message_head, packet, placement, received, settled,
+    KIND_DELIVERED, KIND_DROPPED, KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED,
+    KIND_SNAPSHOT, Origin, delivered, dropped, message_head, packet, placement, received, settled,
 };
 use crate::spool::snapshot::snapshot;
 use crate::spool::state::{Sealed, State};
@@ -185,6 +185,13 @@ impl Replay {
             KIND_DELIVERED => {
                 let (id, ordinal, deliveries) = delivered(&mut body)?;
                 self.destinations.entry(id).or_default().deliveries.insert(ordinal, deliveries);
+            }
+            KIND_DROPPED => {
+                let (id, count) = dropped(&mut body)?;
+                let destination = self.destinations.entry(id).or_default();
+                if let Some(known) = destination.dropped.get_mut(DropReason::Newest.index()) {
+                    *known = count.max(*known);
+                }
             }
             KIND_RELEASED => {
                 let (id, packet) = packet(&mut body)?;

@@ -19,7 +19,7 @@ use self::copy::Copy;
 use self::survey::{Survey, survey};
 use super::Spool;
 use super::options::DropReason;
-use crate::log::{CommitPoint, HasTail};
+use crate::log::{CommitPoint, HasTail, is_full};
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Rewriter {
                 Ok(step)
             }
             Err(error) => {
-                self.give_up(&job.sources, &job.copy);
+                self.give_up(&job.sources, &job.copy, &error);
                 Err(RewriteError::Disk { segment, error })
             }
         }
@@ -154,11 +154,15 @@ impl Rewriter {
         Ok(RewriteStep::Rewritten { segments: job.sources.len(), bytes_freed })
     }
 
-    fn give_up(&self, sources: &[Source], copy: &Copy) {
+    fn give_up(&self, sources: &[Source], copy: &Copy, error: &io::Error) {
         let log = &self.spool.log;
         copy.remove(log);
         let mut state = log.lock();
-        state.leave_for_good(sources);
+        if is_full(error) {
+            state.release(sources);
+        } else {
+            state.leave_for_good(sources);
+        }
         log.unlock(state);
     }
 }

@@ -1,18 +1,10 @@
 //! The format on disk as version 1 wrote it: one file with a record of every kind.
 
 use super::*;
+use crate::tests::{frozen_bytes, hexadecimal};
 
 /// The file that [`write`] leaves before it is sealed.
 const FROZEN: &str = include_str!("frozen.hex");
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n").collect()
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
-}
 
 fn write() -> Bench {
     let bench = Bench::new();
@@ -54,7 +46,7 @@ fn records_are_written_as_version_1_wrote_them() {
 fn what_version_1_wrote_is_read_also_after_it_was_sealed() {
     let disk = SimulatedDisk::new(1);
     let path = Path::new(FOLDER).join("00000000000000000000.0.log");
-    crate::disk::Disk::create(&disk, &path).unwrap().write_all_at(0, &bytes(FROZEN)).unwrap();
+    crate::disk::Disk::create(&disk, &path).unwrap().write_all_at(0, &frozen_bytes(FROZEN)).unwrap();
     let mut bench = Bench::open(disk);
     for _ in 0..3 {
         assert_eq!((bench.recovery.damage.len(), bench.recovery.cut_bytes), (0, 0));

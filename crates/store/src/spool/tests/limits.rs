@@ -36,7 +36,7 @@ fn a_full_destination_follows_its_policy_and_counts_every_loss() {
         for _ in 0..2 {
             assert_eq!(bench.payloads(1), left, "{policy:?}");
             let expected = DropReason::ALL.map(|counted| u64::from(Some(counted) == reason));
-            // What was dropped when it came in is written down with the next snapshot only.
+            // What was dropped when it came in is written down with what is written next.
             if reason != Some(DropReason::Newest) {
                 assert_eq!(bench.spool.state(DestinationId::new(1)).unwrap().dropped, expected, "{policy:?}");
             }
@@ -144,12 +144,18 @@ fn a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room() {
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_write_loses_nothing() {
+    for fault in [Fault::WritesFindNoRoom, Fault::WritesExceedQuota] {
+        fills_up(fault);
+    }
+}
+
+fn fills_up(fault: Fault) {
     let mut bench = Bench::new();
     bench.append("a", &[1]).unwrap();
     bench.commit();
     bench.append("b", &[1]).unwrap();
     let (point, _) = bench.append("c", &[1]).unwrap();
-    bench.disk.plan(Fault::WritesFindNoRoom);
+    bench.disk.plan(fault);
     assert!(bench.committer.commit_once());
     assert!(!bench.spool.committed(point));
     assert_eq!(bench.payloads(1), ["a", "b", "c"]);
@@ -220,4 +226,76 @@ fn messages_that_are_too_old_are_dropped_and_counted() {
         assert_eq!(dropped(&bench, 1, DropReason::Age), 600);
         bench = bench.kill();
     }
+}
+
+/// A spool of some segments on a disk that has no more room, whose destinations have these policies; 1 and 2 have all
+/// messages, 3 has the last one.
+fn short(policies: [FullPolicy; 3]) -> Bench {
+    let bench = Bench::new();
+    for (id, policy) in [1, 2, 3].into_iter().zip(policies) {
+        bench.add(id, options(policy, u64::MAX));
+    }
+    for index in 0..60 {
+        bench.append(&format!("message {index:050}"), &[1, 2]).unwrap();
+        bench.commit();
+    }
+    bench.append("other", &[3]).unwrap();
+    bench.commit();
+    bench.disk.set_capacity(Some(bench.disk_bytes() as u64 + limits::LOG_DISK_RESERVE_BYTES));
+    bench.spool.log.look_at_room();
+    bench
+}
+
+#[test]
+fn a_disk_that_is_short_of_room_follows_the_policies_too() {
+    use FullPolicy::{DropNewest, DropOldest, Refuse};
+    // Those who drop their oldest give the oldest segment back, whoever of them the message is for.
+    for (policies, to) in [([DropOldest, DropOldest, Refuse], 1), ([DropOldest, DropOldest, DropOldest], 3)] {
+        let bench = short(policies);
+        let (files, before) = (bench.segments().len(), bench.waiting(2).len());
+        let (point, results) = bench.append("new", &[to]).unwrap();
+        assert!(matches!(results[..], [Placed::At(_)]), "{results:?}");
+        bench.commit();
+        assert!(bench.spool.committed(point));
+        assert_eq!(bench.payloads(to).last().map(String::as_str), Some("new"));
+        let lost = dropped(&bench, 2, DropReason::Oldest);
+        assert!(lost > 0 && lost < 20, "{lost}");
+        assert_eq!(bench.waiting(2).len() as u64, before as u64 - lost);
+        assert!(bench.segments().len() <= files, "the oldest file is gone");
+        let after = bench.kill();
+        assert_eq!(dropped(&after, 2, DropReason::Oldest), lost);
+    }
+    // What another one needs is not dropped: it would give nothing back.
+    let bench = short([DropOldest, Refuse, DropOldest]);
+    assert!(matches!(bench.append("new", &[1]), Err(AppendError::NoRoom { .. })));
+    assert_eq!((bench.waiting(1).len(), dropped(&bench, 1, DropReason::Oldest)), (60, 0));
+    // One that refuses refuses for all.
+    let bench = short([DropOldest, DropOldest, Refuse]);
+    assert!(matches!(bench.append("new", &[1, 3]), Err(AppendError::NoRoom { .. })));
+    assert_eq!(bench.waiting(1).len(), 60);
+    // One that drops what is new drops this, and counts it also for the next process.
+    let bench = short([DropNewest, DropOldest, Refuse]);
+    assert_eq!(bench.append("new", &[1]).unwrap().1, [Placed::DroppedNewest]);
+    assert_eq!((bench.waiting(1).len(), dropped(&bench, 1, DropReason::Newest)), (60, 1));
+    bench.acknowledge(1, &[0]);
+    bench.commit();
+    assert_eq!(dropped(&bench.kill(), 1, DropReason::Newest), 1);
+}
+
+#[test]
+fn a_spool_that_may_have_no_more_bytes_follows_the_policies_too() {
+    let options_of_spool = SpoolOptions { segment_bytes: 1024, bytes_max: 8 * 1024 };
+    let bench = Bench::open_with(SimulatedDisk::new(1), options_of_spool);
+    bench.add(1, options(FullPolicy::DropOldest, u64::MAX));
+    bench.add(2, options(FullPolicy::Refuse, u64::MAX));
+    for index in 0..300 {
+        bench.append(&format!("message {index:050}"), &[1]).unwrap();
+        bench.commit();
+        assert!(bench.spool.figures().bytes <= 8 * 1024);
+    }
+    let waiting = bench.payloads(1);
+    assert_eq!(waiting.last(), Some(&format!("message {:050}", 299)));
+    assert_eq!(waiting.len() as u64 + dropped(&bench, 1, DropReason::Oldest), 300);
+    while bench.append("more", &[1]).is_ok() && bench.spool.figures().bytes < 8 * 1024 - 150 {}
+    assert!(matches!(bench.append(&"x".repeat(500), &[2]), Err(AppendError::LogFull { .. })));
 }

@@ -165,7 +165,7 @@ fn one_that_is_given_up_leaves_all_as_it_was() {
 
 #[test]
 fn a_disk_that_fails_or_is_full_costs_nothing() {
-    for fault in [Fault::WriteFails, Fault::SyncFails, Fault::WritesFindNoRoom] {
+    for fault in [Fault::WriteFails, Fault::SyncFails, Fault::WritesFindNoRoom, Fault::WritesExceedQuota] {
         let bench = sparse(1000, 20, MEDIUM);
         let paths = bench.segments();
         let mut rewriter = bench.spool.rewriter();

@@ -1,6 +1,7 @@
 //! Tests of streams on a simulated disk, whose committer is stepped.
 
 mod damage;
+mod frozen;
 mod messages;
 mod power_cut;
 
