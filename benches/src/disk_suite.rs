@@ -23,6 +23,9 @@ const QUEUE: &[&str] = &[
     "queues.bench.bytes_max=100000000000",
 ];
 
+/// A stream that gets all.
+const STREAM: &[&str] = &["streams.bench.bindings=[\"bench/in/#\"]", "streams.bench.bytes_max=100000000000"];
+
 /// One run of publishing.
 #[derive(Debug, Clone, Copy)]
 struct Published {
@@ -84,6 +87,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
     let name = "QoS 1 into a queue";
     if chosen(name) {
         let headwater = headwater_rounds(options, QUEUE, |node| acknowledged(options, node, false))?;
+        published.push(scenario(name, None, headwater));
+    }
+    let name = "QoS 1 into a stream";
+    if chosen(name) {
+        let headwater = headwater_rounds(options, STREAM, |node| acknowledged(options, node, false))?;
         published.push(scenario(name, None, headwater));
     }
     if !published.is_empty() {

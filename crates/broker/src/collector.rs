@@ -25,6 +25,12 @@ pub trait Collector: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether only those are put there that would be known if they came again after a crash, as their QoS 2 handshake is
+    /// in that spool: they must not be in one log without the other.
+    fn is_only_placed_exactly_once(&self) -> bool {
+        false
+    }
+
     /// What became of one that was put there.
     fn handle_placed(&self, _placed: Placed) {}
 }

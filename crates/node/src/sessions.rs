@@ -44,7 +44,10 @@ pub(crate) fn remove_unknown(tables: &Tables, spool: &Spool, sessions: &[Restore
     let queues = tables.queues().each(|_, queue| {
         known.insert(queue.destination);
     })?;
-    let mut damaged = queues.damaged;
+    let streams = tables.streams().each(|_, stream| {
+        known.insert(stream.destination);
+    })?;
+    let mut damaged = queues.damaged + streams.damaged;
     damaged += tables.sessions().each(|_, _| {})?.damaged;
     // What is damaged there may name a place that is not to be forgotten.
     if damaged == 0 {

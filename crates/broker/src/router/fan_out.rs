@@ -52,7 +52,8 @@ impl<'a> FanOut<'a> {
     ) -> (Routed, Vec<Orphan>) {
         let published = self.publication.qos;
         let spool = spool.filter(|_| route.reaches_disk && published > QoS::AtMostOnce);
-        let is_placed = |target: &Target| spool.is_some() && target.destination(published).is_some();
+        let exactly_once = self.to.origin.exactly_once.is_some();
+        let is_placed = |target: &Target| spool.is_some() && target.destination(published, exactly_once).is_some();
         let groups = route.groups.iter();
         let mut members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, |_| true)?))).collect();
         // What is to be on disk goes first: a message that finds no room there is refused and reaches nobody.
@@ -95,7 +96,8 @@ impl<'a> FanOut<'a> {
     }
 
     fn add_placed(&mut self, target: &Target, share: Option<&Arc<Share>>) {
-        let Some(destination) = target.destination(self.publication.qos) else { return };
+        let exactly_once = self.to.origin.exactly_once.is_some();
+        let Some(destination) = target.destination(self.publication.qos, exactly_once) else { return };
         let grant = if share.is_some() { Some(&target.grant) } else { self.grant(target) };
         let Some(grant) = grant else { return };
         // While nobody is there the mailbox keeps nothing of it, as the disk has it.
@@ -115,6 +117,9 @@ impl<'a> FanOut<'a> {
                 self.add_placed(target, Some(&group.share));
             }
             let Towards { origin, wakes, placing, tally } = &mut self.to;
+            if placing.is_empty() {
+                return true;
+            }
             let outcome = placing.place(spool, &self.publication, origin.exactly_once, wakes);
             refusing.extend(&outcome.refusing);
             let asks_others = !outcome.refusing.is_empty() && choose_others(route, members, &refusing);

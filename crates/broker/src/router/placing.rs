@@ -61,6 +61,10 @@ impl Placing {
         self.deliveries.push((Arc::clone(mailbox), Some(delivery)));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.placements.is_empty()
+    }
+
     /// Stores the message for all that were added, and puts it into their mailboxes.
     pub(super) fn place(
         &mut self,

@@ -7,6 +7,7 @@ use message::{DestinationId, QoS};
 
 use super::Binding;
 use super::node::{Members, Subscribers};
+use crate::collector::Collector;
 use crate::mailbox::Mailbox;
 use crate::share::Share;
 use crate::subscription::{SubscribeOptions, SubscriptionIds};
@@ -107,8 +108,10 @@ impl Group {
 
 impl Target {
     /// Where a message of this quality lies on disk for this subscriber.
-    pub(crate) fn destination(&self, published: QoS) -> Option<DestinationId> {
-        self.mailbox.destination().filter(|_| published.min(self.grant.qos) > QoS::AtMostOnce)
+    pub(crate) fn destination(&self, published: QoS, exactly_once: bool) -> Option<DestinationId> {
+        let takes = |collector: &dyn Collector| exactly_once || !collector.is_only_placed_exactly_once();
+        let is_placed = published.min(self.grant.qos) > QoS::AtMostOnce && self.mailbox.collector().is_none_or(takes);
+        self.mailbox.destination().filter(|_| is_placed)
     }
 
     fn of(binding: &Binding) -> Self {

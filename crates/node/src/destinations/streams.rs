@@ -12,6 +12,7 @@ use store::disk::{Disk, RealDisk};
 use store::log::{Committer, LogRecovery};
 use store::stream::Stream;
 use store::table::{self, StoredStream};
+use tokio::task::AbortHandle;
 
 use super::stream::{NodeStream, NodeStreamState, StreamSettings, log_options};
 use super::{ChangeError, Destinations, Put};
@@ -33,10 +34,12 @@ pub(crate) struct StreamLogs {
 pub(super) struct RunningStream {
     stream: Arc<NodeStream>,
     bindings: Bindings,
+    intake: AbortHandle,
 }
 
 impl Drop for RunningStream {
     fn drop(&mut self) {
+        self.intake.abort();
         self.stream.close();
     }
 }
@@ -151,7 +154,7 @@ impl Destinations {
         let stored = StoredStream { options, ..before };
         self.tables.streams().put(name, &stored).await?;
         let filters = filters(name, &stored);
-        stream.change(stored);
+        stream.change(&self.spool, stored)?;
         if let Some(running) = self.streams.read().get(name) {
             running.bindings.set(filters);
         }
@@ -177,7 +180,9 @@ impl Destinations {
         stream.close();
         self.tables.streams().remove(name).await?;
         self.streams.write().remove(name);
-        let folder = self.logs.folder_of(&stream.stored());
+        let stored = stream.stored();
+        self.spool.remove(stored.destination);
+        let folder = self.logs.folder_of(&stored);
         drop(stream);
         // It may be much. That it fails is told, and made up for at the next start.
         let _ = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
@@ -207,10 +212,12 @@ impl Destinations {
 
     fn start_stream(&self, name: StreamName, stored: StoredStream) -> Result<(), ChangeError> {
         let filters = filters(&name, &stored);
-        let stream = NodeStream::open(name.clone(), self.logs.open(&name, &stored)?, stored, &self.groups)?;
+        let log = self.logs.open(&name, &stored)?;
+        let stream = NodeStream::open(name.clone(), log, stored, &self.spool, &self.groups)?;
         let bindings = Bindings::new(&self.router, Arc::clone(&stream) as Arc<dyn broker::Collector>);
         bindings.set(filters);
-        self.streams.write().insert(name, RunningStream { stream, bindings });
+        let intake = tokio::spawn(stream.take_in(&self.spool)).abort_handle();
+        self.streams.write().insert(name, RunningStream { stream, bindings, intake });
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod client;
 mod consumers;
 mod flow;
 mod group;
+mod intake;
 mod member;
 mod position;
 mod settings;
@@ -16,11 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use broker::{Broken, Collector, Promises};
-use message::{ConsumerName, Now, Publication, QoS, StreamName, Timestamp};
+use message::{ConsumerName, DestinationId, Now, Publication, QoS, StreamName, Timestamp};
 use parking_lot::Mutex;
-use store::log::{AppendError, Poisoned, ReadError};
+use store::log::{AppendError, Poisoned};
+use store::spool::{Placed, ReadError, Spool};
 use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
-use store::table::{self, StoredStream};
+use store::table::StoredStream;
+use tokio::sync::Notify;
 
 pub(crate) use self::appended::Appended;
 pub(crate) use self::consumers::{ConsumerError, ConsumerState, consumer_name};
@@ -29,6 +32,7 @@ pub(crate) use self::group::GroupGround;
 pub(crate) use self::position::Position;
 pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
+use super::ChangeError;
 use crate::clock;
 
 /// A stream that can be published to and read.
@@ -40,6 +44,8 @@ pub(crate) struct NodeStream {
     ground: GroupGround,
     /// Readers with a cursor that lasts, by name.
     groups: Mutex<BTreeMap<ConsumerName, Arc<Group>>>,
+    /// A message was put into the spool for it.
+    arrived: Notify,
     /// Messages that found no room, and whose publishers were told.
     refused: AtomicU64,
     /// Messages that a person threw away.
@@ -70,19 +76,36 @@ impl Collector for NodeStream {
             }
         }
     }
+
+    fn destination(&self) -> Option<DestinationId> {
+        Some(self.stored.lock().destination)
+    }
+
+    fn is_only_placed_exactly_once(&self) -> bool {
+        true
+    }
+
+    fn handle_placed(&self, placed: Placed) {
+        if placed == Placed::Refused {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        self.arrived.notify_one();
+    }
 }
 
 impl NodeStream {
-    /// A stream over its log, with the cursors that the tables have.
+    /// A stream over its log, with what waits for it in the spool and the cursors that the tables have.
     pub(super) fn open(
         name: StreamName,
         stream: Stream,
         stored: StoredStream,
+        spool: &Spool,
         ground: &GroupGround,
-    ) -> Result<Arc<Self>, table::ReadError> {
+    ) -> Result<Arc<Self>, ChangeError> {
+        spool.add(stored.destination, intake::spool_options(&stored))?;
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
         let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
-        let stream = Self { name, stream, stored, ground, groups, refused, purged };
+        let stream = Self { name, stream, stored, ground, groups, arrived: Notify::new(), refused, purged };
         stream.restore_consumers()?;
         Ok(Arc::new(stream))
     }
@@ -97,9 +120,11 @@ impl NodeStream {
     }
 
     /// Takes new settings; messages stay as far as these keep them.
-    pub(super) fn change(&self, stored: StoredStream) {
+    pub(super) fn change(&self, spool: &Spool, stored: StoredStream) -> Result<(), ReadError> {
         self.stream.set_options(log_options(&stored.options));
+        spool.add(stored.destination, intake::spool_options(&stored))?;
         *self.stored.lock() = stored;
+        Ok(())
     }
 
     /// Appends a message that is meant for this stream alone.
