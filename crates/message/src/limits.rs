@@ -368,6 +368,8 @@ pub const LOG_AHEAD_ROOM_SHARE: u64 = 64;
 pub const LOG_AHEAD_STEP_BYTES: usize = 256 * 1024;
 /// Between two steps: laying out a segment takes about half a second, in which a busy log fills half of one.
 pub const LOG_AHEAD_PAUSE: Duration = Duration::from_millis(3);
+/// How long a node that stops waits for the disk. More is not worth it: a supervisor kills it after a while.
+pub const LAST_WRITES_MAX: Duration = Duration::from_secs(10);
 /// Files of one log that are kept open.
 pub const LOG_FILES_OPEN_MAX: usize = 32;
 /// Bytes of checksums that the search for whole records in one damaged segment may cost: about a second.

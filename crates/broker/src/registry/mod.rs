@@ -13,12 +13,12 @@ mod slow;
 
 use std::sync::Arc;
 
-use message::{ClientId, Moment, Now};
+use message::{ClientId, DestinationId, Moment, Now};
 use parking_lot::Mutex;
 
 use crate::counters::Tally;
 use crate::mailbox::{Mailbox, MailboxOptions};
-use crate::promise::Promises;
+use crate::promise::{Broken, Promises};
 use crate::router::{RouteCache, Router};
 use crate::session::{Ending, Session, SessionExpiry, SessionState, Will};
 use aftermath::Aftermath;
@@ -59,6 +59,8 @@ pub struct Sessions {
     /// For sessions that outlive the process; without it all are in memory.
     store: Option<SessionStore>,
     book: Mutex<Book>,
+    /// Numbers for new sessions that were asked for and not needed: at most one for each call that is under way.
+    unused: Mutex<Vec<DestinationId>>,
     /// For wills.
     cache: Mutex<RouteCache>,
     tally: Tally,
@@ -76,6 +78,7 @@ impl Sessions {
             router: Arc::clone(router),
             sessions_max,
             store,
+            unused: Mutex::default(),
             book: Mutex::new(Book::new(router.hasher())),
             cache: Mutex::new(router.route_cache()),
             tally: router.tally(),
@@ -88,8 +91,11 @@ impl Sessions {
         self.settle_abandoned(now);
         let cell = Arc::new(Cell::default());
         let mut aftermath = Aftermath::default();
+        let mut number = self.number_for(&connect);
         let mut book = self.book.lock();
         if book.slots.len() >= self.sessions_max && !book.slots.contains_key(&connect.client_id) {
+            drop(book);
+            self.keep_number(number);
             return Err(ConnectError::TooManySessions { sessions_max: self.sessions_max });
         }
         match book.slots.get_mut(&connect.client_id) {
@@ -102,10 +108,11 @@ impl Sessions {
             Some(Slot::Parked(_)) | None => {
                 let parked = book.unpark(&connect.client_id);
                 let parked = parked.map(|parked| (parked.mailbox, parked.state, parked.will.map(|(_, will)| will)));
-                self.grant(now, &mut book, connect, &cell, parked, &mut aftermath);
+                self.grant(now, &mut book, (connect, &mut number), &cell, parked, &mut aftermath);
             }
         }
         drop(book);
+        self.keep_number(number);
         aftermath.finish(self);
         Ok(Claim { cell })
     }
@@ -179,10 +186,14 @@ impl Sessions {
             state.offer_shared(None, &mailbox, &self.router, false, &self.tally);
         }
         let mut aftermath = Aftermath::default();
+        let mut unused = self.number_for_waiting(&client_id);
         let mut book = self.book.lock();
         let waiting = match book.slots.get_mut(&client_id) {
             Some(Slot::Held { held, waiting }) if held.number == number => waiting.take(),
-            _ => return,
+            _ => {
+                drop(book);
+                return self.keep_number(unused);
+            }
         };
         let will = state.will.take().filter(|_| ending == Ending::Lost);
         let goes_on = state.expiry != SessionExpiry::AtDisconnect;
@@ -198,7 +209,7 @@ impl Sessions {
                     aftermath.ended.push((mailbox, state));
                     None
                 };
-                self.grant(now, &mut book, connect, &cell, parked, &mut aftermath);
+                self.grant(now, &mut book, (connect, &mut unused), &cell, parked, &mut aftermath);
             }
             None if goes_on => {
                 let (expiry, will_left) = (state.expiry, will.as_deref().filter(|will| !will.delay.is_zero()));
@@ -213,7 +224,17 @@ impl Sessions {
             }
         }
         drop(book);
+        self.keep_number(unused);
         aftermath.finish(self);
+    }
+
+    /// As [`Self::number_for`], for the connection that waits for this client's session, if there is one.
+    fn number_for_waiting(&self, client_id: &ClientId) -> Option<Result<DestinationId, Broken>> {
+        let connect = match self.book.lock().slots.get(client_id) {
+            Some(Slot::Held { waiting: Some(waiting), .. }) => waiting.connect.clone(),
+            _ => return None,
+        };
+        self.number_for(&connect)
     }
 
     /// Whether a session that its connection gives back goes on and nobody waits for it.
@@ -228,7 +249,7 @@ impl Sessions {
         self: &Arc<Self>,
         now: Now,
         book: &mut Book,
-        connect: Connect,
+        (connect, number): (Connect, &mut Option<Result<DestinationId, Broken>>),
         cell: &Arc<Cell>,
         parked: Option<(Arc<Mailbox>, SessionState, Option<Box<Will>>)>,
         aftermath: &mut Aftermath,
@@ -250,7 +271,7 @@ impl Sessions {
         };
         let present = kept.is_some();
         let mut promises = Promises::default();
-        let (mailbox, mut state) = kept.unwrap_or_else(|| self.new_session(&connect, &mut promises));
+        let (mailbox, mut state) = kept.unwrap_or_else(|| self.new_session(&connect, number, &mut promises));
         mailbox.set_attended(true);
         state.expiry = if promises.broken().is_some() { SessionExpiry::AtDisconnect } else { connect.expiry };
         state.will = connect.will.map(Box::new);

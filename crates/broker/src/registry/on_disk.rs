@@ -28,9 +28,19 @@ pub struct SessionStore {
 
 impl Sessions {
     /// A mailbox and a state for a new session: on disk if it shall outlive its connection and the node has a disk.
-    pub(super) fn new_session(&self, connect: &Connect, promises: &mut Promises) -> (Arc<Mailbox>, SessionState) {
+    pub(super) fn new_session(
+        &self,
+        connect: &Connect,
+        number: &mut Option<Result<DestinationId, Broken>>,
+        promises: &mut Promises,
+    ) -> (Arc<Mailbox>, SessionState) {
         let wanted = self.store.as_ref().filter(|_| connect.expiry != SessionExpiry::AtDisconnect);
-        match wanted.map(|store| (store, store.new_destination())) {
+        let mut begin = |store: &SessionStore| {
+            let destination = number.take().unwrap_or_else(|| store.journal.new_destination())?;
+            store.spool.add(destination, store.options).map_err(|_| Broken::Failed)?;
+            Ok(destination)
+        };
+        match wanted.map(|store| (store, begin(store))) {
             Some((store, Ok(destination))) => {
                 let (mailbox, state) = self.on_disk(store, destination, connect.mailbox, &DestinationState::default());
                 (mailbox, state)
@@ -41,6 +51,18 @@ impl Sessions {
             }
             None => (self.router.mailbox(connect.mailbox), SessionState::default()),
         }
+    }
+
+    /// A number for a session that may be new. To be asked for before the registry is locked, as the disk may have to give it.
+    pub(super) fn number_for(&self, connect: &Connect) -> Option<Result<DestinationId, Broken>> {
+        let store = self.store.as_ref().filter(|_| connect.expiry != SessionExpiry::AtDisconnect)?;
+        let unused = self.unused.lock().pop();
+        Some(unused.map_or_else(|| store.journal.new_destination(), Ok))
+    }
+
+    /// Keeps a number that was not needed.
+    pub(super) fn keep_number(&self, number: Option<Result<DestinationId, Broken>>) {
+        self.unused.lock().extend(number.and_then(Result::ok));
     }
 
     fn on_disk(
@@ -137,7 +159,13 @@ impl Sessions {
             options: subscription.options,
         }));
         state.subscriptions = subscriptions.into_iter().map(|one| (one.filter, one.options)).collect();
-        // One that was there when the process ended has lost its connection then; nobody knows when that was.
+        // One that was there when the process ended has lost its connection then. Nobody knows when that was: its time runs from
+        // the first start after it, however many there are.
+        if absent_since.is_none() {
+            let will = will.as_ref();
+            let left = SessionChange::Left { client_id: &client_id, expiry, will, at: now.wall };
+            drop(self.record(&mailbox, left));
+        }
         let away = absent_since.map_or(Duration::ZERO, |since| now.wall - since);
         let due = |span: Duration| now.moment + span.saturating_sub(away);
         let expires_at = expiry.span().map(due);
@@ -146,13 +174,5 @@ impl Sessions {
         let mut book = self.book.lock();
         book.timers.extend(parked.timers(&client_id));
         book.slots.insert(client_id, Slot::Parked(Box::new(parked)));
-    }
-}
-
-impl SessionStore {
-    fn new_destination(&self) -> Result<DestinationId, Broken> {
-        let destination = self.journal.new_destination()?;
-        self.spool.add(destination, self.options).map_err(|_| Broken::Failed)?;
-        Ok(destination)
     }
 }

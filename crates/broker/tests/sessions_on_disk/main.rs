@@ -333,3 +333,22 @@ fn a_queue_has_a_message_in_the_record_that_says_that_its_publisher_sent_it() {
     });
     assert_eq!(points[0], points[1], "a crash between two records would take one");
 }
+
+#[test]
+fn the_time_of_a_session_that_was_there_at_a_crash_runs_from_the_first_start_after_it() {
+    let world = World::new();
+    let _session = world.subscribed("reader", "a");
+    assert_eq!(world.absent_since(), [None]);
+    let world = world.kill();
+    assert_eq!(world.absent_since(), [Some(now().wall)]);
+}
+
+#[test]
+fn a_number_for_a_new_session_is_asked_for_while_nobody_waits_for_the_registry() {
+    let world = World::new();
+    drop(world.connect("first", false));
+    // Numbers that were not needed are given to others.
+    drop(world.connect("first", false));
+    let second = world.connect("second", false).session.destination();
+    assert_eq!(second, Some(DestinationId::new(2)));
+}

@@ -1,7 +1,7 @@
 //! A node's broker on a simulated disk, and clients of it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use store::spool::{DestinationOptions, Spool, SpoolOptions};
 struct Journal {
     sessions: Mutex<Vec<RestoredSession>>,
     given: Mutex<u64>,
+    /// Asked for something when a number is wanted: who gives one may have to wait, and may hold nobody up.
+    registry: Mutex<Weak<Sessions>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,8 @@ impl Pending for Done {
 
 impl SessionJournal for Journal {
     fn new_destination(&self) -> Result<DestinationId, Broken> {
+        let registry = self.registry.lock().upgrade();
+        registry.map(|sessions| sessions.connected_and_all());
         let mut given = self.given.lock();
         *given += 1;
         Ok(DestinationId::new(*given))
@@ -112,9 +116,15 @@ impl World {
         let store =
             SessionStore { spool: spool.clone(), journal: Arc::clone(&journal) as Arc<dyn SessionJournal>, options };
         let sessions = Sessions::with_store(&router, 100, Some(store));
+        *journal.registry.lock() = Arc::downgrade(&sessions);
         let found = journal.sessions.lock().clone();
         sessions.restore(now(), Self::mailbox(), found);
         Self { disk, journal, options, committer, spool, router, sessions }
+    }
+
+    /// Since when each session's client is absent, as it is written down.
+    pub(crate) fn absent_since(&self) -> Vec<Option<Timestamp>> {
+        self.journal.sessions.lock().iter().map(|session| session.absent_since).collect()
     }
 
     fn mailbox() -> MailboxOptions {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::disk::RealDisk;
-use store::log::Committer;
+use store::log::{Committer, Poisoned};
 use store::spool::{OpenError, Recovery, RewriteError, RewriteStep, Spool, SpoolOptions};
 
 use crate::clock;
@@ -47,6 +47,12 @@ impl Logs {
     /// Where streams have their logs.
     pub(super) fn of_streams(&self) -> StreamLogs {
         StreamLogs::new(self.streams.clone(), &self.committer)
+    }
+
+    /// Ready when all that was appended is on disk, or never will be.
+    pub(super) async fn settle(&self) -> Result<(), Poisoned> {
+        let point = self.spool.sync_point();
+        std::future::poll_fn(|context| self.spool.poll_committed(point, context.waker())).await
     }
 
     /// Writes what waits, and ends the thread.

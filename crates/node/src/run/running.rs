@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use message::limits;
+use store::table::Tables;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -72,8 +74,33 @@ impl RunningNode {
         }
         self.background.shutdown().await;
         self.api.destinations.save_cursors().await;
-        retained::settle(&self.api.tables.retained()).await;
+        settle(&self.api.tables, &self.logs).await;
         self.logs.close();
         tracing::info!("the node has stopped");
     }
+}
+
+/// Waits until all that was accepted is on disk, acknowledged or not, and says what is not. A disk that is full or broken
+/// does not keep the node from stopping.
+async fn settle(tables: &Tables, logs: &Logs) {
+    let of_retained = tables.retained();
+    let (records, retained, messages) =
+        tokio::join!(in_time(tables.settled()), in_time(retained::settle(&of_retained)), in_time(logs.settle()));
+    match records {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::error!(%error, "changes of sessions, subscriptions or queues are not on disk"),
+        None => tracing::error!("the last changes of sessions, subscriptions or queues are not on disk"),
+    }
+    if retained.is_none() {
+        tracing::error!("the last retained messages are not on disk");
+    }
+    match messages {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::error!(%error, "the last messages for sessions and queues are not on disk"),
+        None => tracing::error!("the last messages for sessions and queues are not on disk"),
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limits::LAST_WRITES_MAX, work).await.ok()
 }

@@ -228,6 +228,11 @@ impl Committer {
         Ok(committer)
     }
 
+    /// Whether something waits to be committed.
+    pub fn has_work(&self) -> bool {
+        !self.queue.waiting.lock().sources.is_empty()
+    }
+
     /// Commits what waits now, on the caller's thread. Whether there was something.
     pub fn commit_once(&self) -> bool {
         let group = std::mem::take(&mut self.queue.waiting.lock().sources);

@@ -115,6 +115,15 @@ impl LogFiles {
             recovery.bytes += file.length;
             files.push(file);
         }
+        // What a process left that was killed is seen, and perhaps not on the disk yet. From here on it is promised to others.
+        // A sealed file was synced before another was begun.
+        let open = files.iter().rev().take_while(|file| file.sealed.is_none()).count();
+        for file in files.iter().rev().take(open + 1) {
+            file.file.sync_data().map_err(|error| OpenError::disk(folder, error))?;
+        }
+        if !files.is_empty() {
+            disk.sync_folder(folder).map_err(|error| OpenError::disk(folder, error))?;
+        }
         let promised = read_end_file(disk, folder, kind).map_err(|error| OpenError::disk(folder, error))?;
         Ok(Self { files, leftovers, promised: promised.unwrap_or_default() })
     }

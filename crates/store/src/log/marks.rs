@@ -9,22 +9,32 @@ use parking_lot::Mutex;
 
 use crate::Durability;
 
-/// A place in a log that someone waits for, and how safe it has to be. The later and safer one is the greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A place in a log that someone waits for, and how safe it has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitPoint {
-    /// The records below this number.
-    pub(crate) until: u64,
-    pub(crate) durability: Durability,
+    /// The records below this number are with the operating system.
+    written: u64,
+    /// Those below this one are on the disk.
+    synced: u64,
 }
 
 impl CommitPoint {
     /// The point that is reached from the beginning: nothing to wait for.
-    pub const REACHED: Self = Self { until: 0, durability: Durability::Memory };
+    pub const REACHED: Self = Self { written: 0, synced: 0 };
 
-    /// The point that is reached when both are.
+    /// The point at which the records below this number are as safe as this asks for.
+    pub(crate) fn at(until: u64, durability: Durability) -> Self {
+        match durability {
+            Durability::Memory => Self::REACHED,
+            Durability::Os => Self { written: until, synced: 0 },
+            Durability::Fsync => Self { written: 0, synced: until },
+        }
+    }
+
+    /// The point that is reached when both are, and no later.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        Self { until: self.until.max(other.until), durability: self.durability.max(other.durability) }
+        Self { written: self.written.max(other.written), synced: self.synced.max(other.synced) }
     }
 }
 
@@ -74,24 +84,17 @@ impl Marks {
     }
 
     pub(crate) fn reached(&self, point: CommitPoint) -> bool {
-        let mark = match point.durability {
-            Durability::Memory => return true,
-            Durability::Os => self.written(),
-            Durability::Fsync => self.synced(),
-        };
-        point.until <= mark
+        point.synced <= self.synced() && point.written <= self.written()
     }
 
     pub(crate) fn poll(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
         if self.reached(point) {
             return Poll::Ready(Ok(()));
         }
-        let waiters = match point.durability {
-            Durability::Memory | Durability::Os => &self.for_written,
-            Durability::Fsync => &self.for_synced,
-        };
+        let waiters = if point.synced > self.synced() { &self.for_synced } else { &self.for_written };
         let mut waiting = waiters.0.lock();
-        // Asked again under the lock: the mark moves before the waiters are taken.
+        // Asked again under the lock: the mark moves before the waiters are taken. Who waits for both marks and finds only the
+        // one reached meanwhile is woken by the next move of the other at the latest.
         if self.reached(point) {
             return Poll::Ready(Ok(()));
         }
@@ -155,13 +158,13 @@ mod tests {
         let marks = Marks::starting_at(5);
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        let point = CommitPoint { until: 6, durability: Durability::Fsync };
+        let point = CommitPoint::at(6, Durability::Fsync);
         for _ in 0..3 {
             assert_eq!(marks.poll(point, &waker), Poll::Pending);
         }
         marks.move_written(6);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        assert!(marks.reached(CommitPoint { until: 6, durability: Durability::Os }));
+        assert!(marks.reached(CommitPoint::at(6, Durability::Os)));
         marks.move_synced(6);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(marks.poll(point, &waker), Poll::Ready(Ok(())));
@@ -172,12 +175,27 @@ mod tests {
         let marks = Marks::starting_at(5);
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        let point = |until| CommitPoint { until, durability: Durability::Fsync };
+        let point = |until| CommitPoint::at(until, Durability::Fsync);
         assert!(marks.poll(point(6), &waker).is_pending());
         let poisoned = Poisoned { folder: "spool".to_owned(), what: "it broke".to_owned() };
         marks.poison(poisoned.clone());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(marks.poll(point(6), &waker), Poll::Ready(Err(poisoned)));
         assert_eq!(marks.poll(point(5), &waker), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn two_points_are_reached_together_as_soon_as_each_is() {
+        let marks = Marks::starting_at(5);
+        let joined = CommitPoint::at(9, Durability::Os).join(CommitPoint::at(6, Durability::Fsync));
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        assert!(marks.poll(joined, &waker).is_pending());
+        marks.move_synced(6);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(marks.poll(joined, &waker).is_pending());
+        marks.move_written(9);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(marks.poll(joined, &waker), Poll::Ready(Ok(())), "nobody asks for the rest to be synced");
     }
 }

@@ -203,7 +203,7 @@ impl Tail {
         self.sync |= durability == Durability::Fsync;
         self.close(start);
         self.next += 1;
-        CommitPoint { until: self.next, durability }
+        CommitPoint::at(self.next, durability)
     }
 
     /// Forgets the record that begins at `start` of the buffer.

@@ -30,7 +30,7 @@ impl Spool {
         let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
         let durability = found.options.durability;
         if !found.waits(ordinal.0) || !found.received.insert(ordinal.0) {
-            return self.all_so_far(state, CommitPoint { until: next, durability });
+            return self.all_so_far(state, CommitPoint::at(next, durability));
         }
         let point = state.put_state(KIND_RECEIVED, durability, |buffer| put_received(buffer, destination, ordinal.0));
         self.log.unlock(state);
@@ -45,7 +45,7 @@ impl Spool {
         let Some(found) = state.destinations.get_mut(&destination) else { return CommitPoint::REACHED };
         let durability = found.options.durability;
         if !found.inbound.remove(&packet.get()) {
-            return self.all_so_far(state, CommitPoint { until: next, durability });
+            return self.all_so_far(state, CommitPoint::at(next, durability));
         }
         let point = state.put_state(KIND_RELEASED, durability, |buffer| put_packet(buffer, destination, packet.get()));
         self.log.unlock(state);

@@ -41,6 +41,7 @@ use message::DestinationId;
 
 use self::state::State;
 use self::wide::WideRecords;
+use crate::Durability;
 use crate::log::{CommitPoint, Log, Poisoned};
 
 /// The spool, opened. Clones share it. What was appended is written by the committer that it was opened with, even if all
@@ -110,6 +111,17 @@ impl Spool {
     /// Waits for a point. One who asks often is woken once.
     pub fn poll_committed(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
         self.log.poll(point, waker)
+    }
+
+    /// The point at which all is on the disk that was appended so far, whatever its durability.
+    pub fn sync_point(&self) -> CommitPoint {
+        let mut state = self.log.lock();
+        let point = CommitPoint::at(state.tail.next(), Durability::Fsync);
+        if !self.committed(point) {
+            state.tail.want_sync();
+        }
+        self.log.unlock(state);
+        point
     }
 
     /// Why the spool takes no more, once a write or a sync has failed.

@@ -389,7 +389,7 @@ impl Query {
     fn spooled(&self, ordinal: u64, seq: u64, own: Placement, publication: Publication) -> Spooled {
         Spooled {
             ordinal: Ordinal(ordinal),
-            point: CommitPoint { until: seq + 1, durability: self.durability },
+            point: CommitPoint::at(seq + 1, self.durability),
             publication,
             qos: own.qos,
             retain: own.retain,

@@ -211,7 +211,7 @@ impl State {
         });
         if ordinals.is_empty() {
             // What made it so may still be under way.
-            return CommitPoint { until: self.tail.next(), durability };
+            return CommitPoint::at(self.tail.next(), durability);
         }
         if let Some(reason) = reason
             && let Some(count) = destination.dropped.get_mut(reason.index())

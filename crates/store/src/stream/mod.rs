@@ -171,7 +171,7 @@ impl Stream {
     /// Waits until a message at this offset, or behind it, can be read.
     pub fn poll_readable(&self, from: Offset, waker: &Waker) -> Poll<Result<(), Poisoned>> {
         let durability = self.readable();
-        self.inner.log.poll(CommitPoint { until: from.0.saturating_add(1), durability }, waker)
+        self.inner.log.poll(CommitPoint::at(from.0.saturating_add(1), durability), waker)
     }
 
     /// Why the stream takes no more, once a write or a sync has failed.

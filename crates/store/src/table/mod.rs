@@ -116,6 +116,11 @@ impl Tables {
         MetaTable { committer: Arc::clone(&self.committer) }
     }
 
+    /// Ready when all that was handed over so far is on disk, but for retained messages, which wait by themselves.
+    pub fn settled(&self) -> Written<()> {
+        self.committer.shared.write(0, |_| Ok(()))
+    }
+
     /// Why no more writes are taken, once one has failed: for the node's health.
     pub fn failure(&self) -> Option<WriteError> {
         self.committer.shared.poisoned()

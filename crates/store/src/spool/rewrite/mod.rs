@@ -123,7 +123,7 @@ impl Rewriter {
             state.settle(*destination, Some(DropReason::Damaged), &mut vec![*ordinal]);
         }
         let until = state.tail.next();
-        let point = CommitPoint { until, durability: crate::Durability::Fsync };
+        let point = CommitPoint::at(until, crate::Durability::Fsync);
         if !log.marks.reached(point) {
             state.tail().want_sync();
         }

@@ -144,3 +144,37 @@ fn survives_at_every_step(laid_out: bool, steps: u64) {
         }
     }
 }
+
+#[test]
+fn what_the_next_process_finds_is_safe_from_then_on() {
+    let bench = Bench::new();
+    bench.append("before", &[1]).unwrap();
+    bench.commit();
+    bench.disk.plan(crate::disk::Fault::SyncFails);
+    bench.append("written only", &[1]).unwrap();
+    bench.commit();
+    let bench = bench.kill();
+    let found = bench.payloads(1);
+    assert_eq!(found, ["before", "written only"]);
+    // A publisher that sends it again is told that it was received.
+    let bench = Bench::open(bench.disk.power_cut());
+    assert_eq!(bench.payloads(1), found);
+}
+
+#[test]
+fn at_a_sync_point_all_is_on_the_disk_whatever_its_durability() {
+    let bench = Bench::new();
+    bench.add(1, DestinationOptions { durability: crate::Durability::Os, ..DestinationOptions::default() });
+    // With the first a segment is begun, which is synced.
+    bench.append("a", &[1]).unwrap();
+    bench.commit();
+    let (written, _) = bench.append("b", &[1]).unwrap();
+    bench.commit();
+    assert!(bench.spool.committed(written));
+    let point = bench.spool.sync_point();
+    assert!(!bench.spool.committed(point));
+    bench.commit();
+    assert!(bench.spool.committed(point));
+    assert!(bench.spool.committed(bench.spool.sync_point()));
+    assert_eq!(Bench::open(bench.disk.power_cut()).payloads(1), ["a", "b"]);
+}
