@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use message::{Moment, QoS, TopicFilter, TopicName};
+use message::{Moment, Publication, QoS, TopicFilter, TopicName};
 use mqtt::ReasonCode;
 
 use crate::device::{DeviceOptions, Letter, Seen, SubscriptionNumber};
+use crate::ground::Ground;
 
 /// A place in the order in which things were learned.
 type Place = u64;
@@ -71,6 +72,8 @@ enum Session {
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// What lies on disk is overtaken by messages of QoS 0: there is no order between the two.
+    levels_are_apart: bool,
     place: Place,
     published: Vec<Published>,
     subscribed: Vec<Subscribed>,
@@ -80,6 +83,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Of a node with a disk, or without.
+    pub(crate) fn new(has_disk: bool) -> Self {
+        Self { levels_are_apart: has_disk, ..Self::default() }
+    }
+
     fn next_place(&mut self) -> Place {
         self.place += 1;
         self.place
@@ -134,6 +142,16 @@ impl Ledger {
             (_, u32::MAX) => Session::KeptUntil(None),
             _ => Session::KeptUntil(Some(now + span)),
         };
+    }
+
+    /// The node crashes: whether a session ended that its device ended without an answer, nobody knows.
+    pub(crate) fn doubt_end(&mut self, options: &DeviceOptions) {
+        if let Some(session) = self.sessions.get_mut(&options.id)
+            && *session == Session::None
+            && options.session_expiry_s > 0
+        {
+            *session = Session::InDoubt;
+        }
     }
 
     /// Takes down what a device has learned.
@@ -296,7 +314,7 @@ impl Ledger {
 
     /// The first copies of one publisher's messages on one topic come in the order in which they were published.
     fn out_of_order(&self, names: &[&str]) -> Vec<String> {
-        let mut latest: BTreeMap<(usize, usize, &TopicName, bool), u64> = BTreeMap::new();
+        let mut latest: BTreeMap<(usize, usize, &TopicName, bool, bool), u64> = BTreeMap::new();
         let mut had: BTreeSet<(usize, u64, bool)> = BTreeSet::new();
         let mut violations = Vec::new();
         for received in self.received.iter().filter(|received| !received.retain) {
@@ -304,7 +322,8 @@ impl Ledger {
             if !had.insert((received.device, received.number, received.relayed)) {
                 continue;
             }
-            let key = (received.device, published.device, &published.letter.topic, received.relayed);
+            let apart = self.levels_are_apart && published.letter.qos == QoS::AtMostOnce;
+            let key = (received.device, published.device, &published.letter.topic, received.relayed, apart);
             // What nobody was promised when it was first sent may come late, when its publisher repeats it.
             let promised = self.subscribed.iter().any(|one| {
                 let stood = !one.over && one.qos > QoS::AtMostOnce && one.leaving.is_none();
@@ -316,6 +335,43 @@ impl Ledger {
                 && promised
             {
                 violations.push(format!("{} got {} after {before}", names[received.device], received.number));
+            }
+        }
+        violations
+    }
+
+    /// Everything that is wrong with what waits in a queue from which nobody takes.
+    pub(crate) fn check_queue(&self, queued: &[Publication]) -> Vec<String> {
+        let mut violations = Vec::new();
+        let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut latest: BTreeMap<(usize, &TopicName), u64> = BTreeMap::new();
+        for publication in queued {
+            let number = std::str::from_utf8(&publication.payload).ok().and_then(|text| text.parse::<u64>().ok());
+            let published = number.and_then(|number| self.published.get(number as usize));
+            let Some((number, published)) = number.zip(published) else {
+                violations.push(format!("the queue has {:?}, which nobody published", publication.payload));
+                continue;
+            };
+            let count = copies.entry(number).or_default();
+            *count += 1;
+            if *count > 1 {
+                continue;
+            }
+            if let Some(before) = latest.insert((published.device, &published.letter.topic), number)
+                && before > number
+            {
+                violations.push(format!("the queue has {number} after {before}"));
+            }
+        }
+        for published in &self.published {
+            let Letter { number, topic, qos, .. } = &published.letter;
+            let count = copies.get(number).copied().unwrap_or_default();
+            let is_promised = published.accepted.is_some() && *qos > QoS::AtMostOnce && Ground::queue_takes(topic);
+            if is_promised && count == 0 {
+                violations.push(format!("the queue lacks {number} on `{topic}`, which the node accepted"));
+            }
+            if *qos == QoS::ExactlyOnce && count > 1 {
+                violations.push(format!("the queue has {number} {count} times, which was to be once"));
             }
         }
         violations

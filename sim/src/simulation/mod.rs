@@ -1,6 +1,7 @@
 //! One node, its devices and the network between them, driven turn by turn in an order that the seed draws.
 
 mod acts;
+mod crash;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues, NoStreams};
 
 use crate::device::DeviceOptions;
 use crate::flow_run::FlowRun;
+use crate::ground::{Broker, Ground};
 use crate::ledger::Ledger;
 use crate::link::{Link, LinkTurn, Weather};
 use crate::services::{MemoryStores, SimulatedTimers};
@@ -36,6 +38,8 @@ pub struct Simulation {
     weather: Weather,
     trace: Trace,
     mqtt: Arc<Mqtt>,
+    /// What outlives the process, if the node has a disk.
+    ground: Option<Ground>,
     devices: Vec<crate::device::Device>,
     /// The number of the will that a device has left with the node.
     wills: BTreeMap<usize, u64>,
@@ -59,6 +63,15 @@ pub struct Simulation {
 impl Simulation {
     /// A node that has just started, under the weather that the seed draws. `keep_text` keeps the trace to be read.
     pub fn new(seed: u64, keep_text: bool) -> Self {
+        Self::begin(seed, keep_text, false)
+    }
+
+    /// The same, with a disk: sessions outlive the process, and so does a queue.
+    pub fn with_disk(seed: u64, keep_text: bool) -> Self {
+        Self::begin(seed, keep_text, true)
+    }
+
+    fn begin(seed: u64, keep_text: bool, has_disk: bool) -> Self {
         let mut chance = Chance::new(seed);
         let weather = Weather {
             delay_max: Duration::from_millis(chance.pick(&[0, 5, 50, 400])),
@@ -74,27 +87,23 @@ impl Simulation {
         };
         let flow_mailbox_messages_max = chance.pick(&[1, 4, 100]);
         let clock = Clock::default();
-        let router = Router::new(RouterOptions::new(chance.bits()));
-        let mqtt = Mqtt {
-            sessions: Sessions::new(&router, limits::SESSIONS_MAX),
-            router,
-            access: Arc::new(OpenAccess),
-            queues: Arc::new(NoQueues),
-            streams: Arc::new(NoStreams),
-            settings,
-            keep_alive_s_max: chance.pick(&[u16::MAX, 5]),
-            mailbox: MailboxOptions::for_session(),
-            connections_max: usize::MAX,
-            subscriptions_max: limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX,
-            slow_client_max: None,
-            assigned_ids: AssignedIds::Counted(AtomicU64::new(1)),
-            figures: MqttFigures::default(),
+        let hash_seed = chance.bits();
+        let keep_alive_s_max = chance.pick(&[u16::MAX, 5]);
+        let (ground, router, sessions) = if has_disk {
+            let Broker { ground, router, sessions, .. } = Ground::first(&mut chance, hash_seed, limits::SESSIONS_MAX);
+            (Some(ground), router, sessions)
+        } else {
+            let router = Router::new(RouterOptions::new(hash_seed));
+            let sessions = Sessions::new(&router, limits::SESSIONS_MAX);
+            (None, router, sessions)
         };
+        let mqtt = mqtt(router, sessions, settings, keep_alive_s_max);
         let mut simulation = Self {
             chance,
             trace: Trace::new(keep_text),
             weather,
-            mqtt: Arc::new(mqtt),
+            mqtt,
+            ground,
             devices: Vec::new(),
             wills: BTreeMap::new(),
             farewells: BTreeMap::new(),
@@ -107,7 +116,7 @@ impl Simulation {
             stores: Arc::default(),
             timers: SimulatedTimers::new(&clock),
             clock,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(has_disk),
             turns: Vec::new(),
             link_turns: Vec::new(),
             turns_taken: 0,
@@ -171,6 +180,7 @@ impl Simulation {
     pub fn violations(&self) -> Vec<String> {
         let names: Vec<&str> = self.devices.iter().map(|device| device.options.id.as_str()).collect();
         let mut violations = self.ledger.check(&names);
+        violations.extend(self.ground.iter().flat_map(|ground| self.ledger.check_queue(&ground.queued())));
         for (topic, (accepted, candidates)) in self.ledger.retained_candidates() {
             let Ok(filter) = message::TopicFilter::parse(topic.as_str()) else { continue };
             let kept = self.mqtt.router.retained(&filter, self.clock.now().wall);
@@ -187,6 +197,25 @@ impl Simulation {
     fn note(&mut self, what: std::fmt::Arguments<'_>) {
         self.trace.note(self.clock.now(), what);
     }
+}
+
+/// The node's side of MQTT over a broker.
+fn mqtt(router: Arc<Router>, sessions: Arc<Sessions>, settings: Settings, keep_alive_s_max: u16) -> Arc<Mqtt> {
+    Arc::new(Mqtt {
+        sessions,
+        router,
+        access: Arc::new(OpenAccess),
+        queues: Arc::new(NoQueues),
+        streams: Arc::new(NoStreams),
+        settings,
+        keep_alive_s_max,
+        mailbox: MailboxOptions::for_session(),
+        connections_max: usize::MAX,
+        subscriptions_max: limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX,
+        slow_client_max: None,
+        assigned_ids: AssignedIds::Counted(AtomicU64::new(1)),
+        figures: MqttFigures::default(),
+    })
 }
 
 /// A story that fails is worth reading.

@@ -6,6 +6,7 @@ use message::Moment;
 
 use super::{Device, Simulation, TURNS_MAX};
 use crate::device::Seen;
+use crate::ground::Ground;
 use crate::link::LinkTurn;
 use crate::trace::fingerprint;
 
@@ -19,6 +20,9 @@ pub(super) enum Turn {
     /// Wills, sessions and retained messages whose time has come.
     BrokerTimers,
     FlowTimers,
+    /// What waits for the log, and for the tables, goes to the disk.
+    CommitLog,
+    CommitTables,
 }
 
 impl Simulation {
@@ -88,6 +92,8 @@ impl Simulation {
                 self.mqtt.router.handle_timeout(now);
             }
             Turn::FlowTimers => self.timers.wake_due(),
+            Turn::CommitLog => self.ground.iter_mut().for_each(Ground::commit_log),
+            Turn::CommitTables => self.ground.iter_mut().for_each(Ground::commit_tables),
         }
         true
     }
@@ -121,6 +127,10 @@ impl Simulation {
         if due(self.timers.next_due()) {
             self.turns.push(Turn::FlowTimers);
         }
+        if let Some(ground) = &mut self.ground {
+            self.turns.extend(due(ground.log_due(now, &mut self.chance)).then_some(Turn::CommitLog));
+            self.turns.extend(due(ground.tables_due(now, &mut self.chance)).then_some(Turn::CommitTables));
+        }
     }
 
     /// When something more will be possible.
@@ -129,7 +139,8 @@ impl Simulation {
         let links = self.links.values().filter_map(|link| link.next_due(now));
         let pings = self.devices.iter().filter_map(crate::device::Device::next_ping);
         let flows = self.flows.iter().filter_map(|run| run.next_due(now));
-        let timers = [self.mqtt.sessions.poll_timeout(), self.retained_due(), self.timers.next_due()];
+        let disk = self.ground.as_ref().and_then(Ground::next_due);
+        let timers = [self.mqtt.sessions.poll_timeout(), self.retained_due(), self.timers.next_due(), disk];
         links.chain(pings).chain(flows).chain(timers.into_iter().flatten()).filter(|due| *due > now).min()
     }
 

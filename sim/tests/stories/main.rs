@@ -2,6 +2,7 @@
 //! one.
 
 mod any_story;
+mod crashes;
 mod hot_switch;
 mod long_time;
 mod seeds;

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("flow", &["message"]),
     ("connectors", &["flow", "message"]),
     ("node", &["broker", "connectors", "flow", "message", "mqtt", "store"]),
-    ("sim", &["broker", "flow", "message", "mqtt", "node"]),
+    ("sim", &["broker", "flow", "message", "mqtt", "node", "store"]),
     ("fuzz", &["broker", "flow", "message", "mqtt", "sim"]),
 ];
 
