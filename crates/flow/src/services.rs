@@ -9,7 +9,10 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use message::{Now, Publication, QoS, QueueName, StoreName, StreamName, Text, TopicFilter, Value};
+use message::{
+    ConsumerName, Now, Publication, QoS, QueueName, StoreName, StreamName, StreamPosition, Text, Timestamp,
+    TopicFilter, Value,
+};
 
 use crate::run::{Outcome, Receipt};
 
@@ -270,6 +273,43 @@ pub trait Streams: Send + Sync {
         stream: &StreamName,
         publication: Publication,
     ) -> Result<Answer<Result<(), ServiceError>>, ServiceError>;
+
+    /// Prepares to read a stream. Nothing is read before it is asked for. An error when there is no such stream, or the name
+    /// of the consumer is taken for something else.
+    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError>;
+}
+
+/// How a flow reads a stream.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// Where to begin, if the consumer is not known.
+    pub from: StreamPosition,
+    /// Whose reading it goes on with; its place is kept.
+    pub consumer: Option<ConsumerName>,
+    /// Messages that the flow has under way at a time.
+    pub in_flight_max: usize,
+}
+
+/// The messages of a stream as one reader gets them.
+pub trait StreamInbox {
+    /// Takes up to `room` messages in order; registers the waker of `cx` when fewer were there.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>);
+    /// Reads no more. What was not taken is left to others of the same consumer.
+    fn close(&mut self);
+    /// Messages that are there to be taken.
+    fn waiting(&self) -> usize;
+}
+
+/// One message of a stream.
+#[derive(Debug)]
+pub struct StreamMessage {
+    pub publication: Arc<Publication>,
+    pub offset: u64,
+    pub appended_at: Timestamp,
+    /// Messages that are gone between this one and the one before.
+    pub missing: u64,
+    /// To be held by the itinerary: the consumer has read the message when it resolves; failed, it comes again.
+    pub receipt: Receipt,
 }
 
 /// Where the `debug` module and `log` of scripts write to.

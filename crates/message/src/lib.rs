@@ -7,6 +7,7 @@ pub mod limits;
 mod publication;
 mod qos;
 mod span;
+mod stream_position;
 mod time;
 mod topic_filter;
 mod topic_name;
@@ -16,6 +17,7 @@ pub use ids::{ClientId, ConsumerName, DestinationId, FlowId, IdError, ModuleId, 
 pub use publication::{Publication, PublicationProperties};
 pub use qos::QoS;
 pub use span::{SpanError, SpanText, parse_span};
+pub use stream_position::{StreamPosition, StreamPositionError};
 pub use time::{Moment, Now, Timestamp, TimestampError};
 pub use topic_filter::{TopicFilter, TopicFilterError};
 pub use topic_name::{TopicName, TopicNameError};

@@ -2,7 +2,7 @@
 
 use flow::services::{
     Answer, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, QueueInbox, Queues,
-    ServiceError, Streams,
+    ReadRequest, ServiceError, StreamInbox, Streams,
 };
 use message::{ModuleId, Now, Publication, QueueName, StreamName, Value};
 
@@ -39,6 +39,10 @@ impl Streams for NoStreams {
         stream: &StreamName,
         _: Publication,
     ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
+        Err(ServiceError(format!("a simulated node has no stream `{stream}`")))
+    }
+
+    fn read(&self, stream: &StreamName, _: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
         Err(ServiceError(format!("a simulated node has no stream `{stream}`")))
     }
 }

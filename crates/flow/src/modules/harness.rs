@@ -14,8 +14,8 @@ use flow::run::{Emitter, FlowContext, Itinerary, Outcome, Receipt, Source, Varia
 use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
     Answer, Backlog, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse,
-    Inbox, LogLevel, Published, QueueInbox, QueueMessage, Queues, ServiceError, Services, Store, Stored, Stores,
-    Streams, SubscribeRequest, Taken, Timers,
+    Inbox, LogLevel, Published, QueueInbox, QueueMessage, Queues, ReadRequest, ServiceError, Services, Store, Stored,
+    Stores, StreamInbox, StreamMessage, Streams, SubscribeRequest, Taken, Timers,
 };
 use message::value::parse_json;
 use message::{
@@ -461,6 +461,23 @@ impl Queues for MemoryQueues {
 pub struct MemoryStreams {
     pub appended: Mutex<Vec<(StreamName, Publication)>>,
     pub gate: Arc<Gate>,
+    pub asked: Mutex<Vec<ReadRequest>>,
+    messages: Queue<StreamMessage>,
+    pub settled: Arc<Mutex<Vec<Outcome>>>,
+}
+
+impl MemoryStreams {
+    /// A message on `plant/1` that waits for whoever reads.
+    pub fn send(&self, offset: u64, missing: u64, payload: &'static [u8]) {
+        let topic = TopicName::parse("plant/1").unwrap();
+        let payload = message::Bytes::from_static(payload);
+        let publication = Publication::new(topic, payload, message::QoS::AtLeastOnce, now(0).wall);
+        let settled = Arc::clone(&self.settled);
+        let receipt = Receipt::new(move |outcome| settled.lock().unwrap().push(outcome));
+        let publication = Arc::new(publication);
+        let message = StreamMessage { publication, offset, appended_at: now(0).wall, missing, receipt };
+        self.messages.lock().unwrap().push_back(message);
+    }
 }
 
 impl Streams for MemoryStreams {
@@ -475,6 +492,28 @@ impl Streams for MemoryStreams {
         }
         self.appended.lock().unwrap().push((stream.clone(), publication));
         Ok(self.gate.answer(Ok(())))
+    }
+
+    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
+        if stream.as_str() == "absent" {
+            return Err(ServiceError("there is no stream `absent`".to_owned()));
+        }
+        self.asked.lock().unwrap().push(request);
+        Ok(Box::new(MemoryInbox(Arc::clone(&self.messages))))
+    }
+}
+
+impl StreamInbox for MemoryInbox<StreamMessage> {
+    fn poll_take(&mut self, _: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>) {
+        self.take(room, taken);
+    }
+
+    fn close(&mut self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 }
 

@@ -23,6 +23,7 @@ mod scale;
 mod script;
 mod split;
 mod stream_append;
+mod stream_read;
 mod switch;
 mod timer;
 
@@ -56,6 +57,7 @@ pub const MODULES: &[&dyn ModuleKind] = &[
     // Inbound.
     &Of::<mqtt_sub_broker::MqttSubBroker>::new(),
     &Of::<queue_consume::QueueConsume>::new(),
+    &Of::<stream_read::StreamRead>::new(),
     &Of::<http_listener::HttpListener>::new(),
     &Of::<timer::Timer>::new(),
     &Of::<data_generator::DataGenerator>::new(),

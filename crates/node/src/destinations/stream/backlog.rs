@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use broker::queue::{Backlog, Ordinal, ReadOn, Stored};
-use message::{ByteString, Publication};
+use broker::queue::{Backlog, Ordinal, ReadOn, Stored, user_property};
+use message::{ByteString, Publication, Timestamp};
 use store::log::ReadError;
 use store::stream::{Offset, Stream, Streamed};
 
@@ -125,10 +125,22 @@ fn told(streamed: Streamed, missing: Option<u64>) -> Publication {
     publication
 }
 
+/// The message as it was published, when it was appended, and how many before it are missing: what [`told`] has told.
+pub(super) fn untold(mut publication: Publication) -> (Publication, Option<Timestamp>, u64) {
+    let said = |name| user_property(&publication, name);
+    let appended_at = said(STREAM_TIME).and_then(|text| text.parse().ok());
+    let missing = said(STREAM_MISSING).and_then(|text| text.parse().ok()).unwrap_or(0);
+    if let Some(properties) = &mut publication.properties {
+        properties.user_properties.retain(|(name, _)| !OF_STREAMS.contains(&&**name));
+    }
+    publication.properties = publication.properties.filter(|properties| **properties != Default::default());
+    (publication, appended_at, missing)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use message::{Bytes, QoS, Timestamp, TopicName};
+    use message::{Bytes, QoS, TopicName};
     use std::path::Path;
     use store::DestinationLimits;
     use store::disk::SimulatedDisk;

@@ -8,10 +8,10 @@ use broker::queue::Nack;
 use broker::{Broken, Pending, Promises, Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds};
 use message::{DestinationId, StreamName, limits};
 
+use super::Position;
 use super::consumers::{ConsumerError, Reader, consumer_name};
 use super::group::Group;
 use super::member::{Handed, Said, StreamMember, StreamSink, StreamTicket};
-use super::position::Position;
 use crate::destinations::Destinations;
 use crate::mqtt::{Consuming, ReadRefused, ReadRequest, Streams};
 

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use broker::queue::TooManyConsumers;
-use message::{ConsumerName, DestinationId, IdError, limits};
+use message::{ConsumerName, DestinationId, IdError, StreamPositionError, limits};
 use store::log::ReadError;
 use store::table::{self, WriteError, Written};
 
 use super::group::{Group, GroupState};
 use super::member::{StreamMember, StreamSink};
-use super::position::PositionError;
 use super::{NodeStream, Position};
 
 /// Whose cursor it is.
@@ -31,7 +30,7 @@ const OF_SESSION: &str = "session-";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConsumerError {
     #[error(transparent)]
-    Position(#[from] PositionError),
+    Position(#[from] StreamPositionError),
     #[error(transparent)]
     Name(#[from] IdError),
     #[error("consumers whose names begin with `{OF_SESSION}` are those of sessions: choose another name")]

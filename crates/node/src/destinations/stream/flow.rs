@@ -1,12 +1,111 @@
-//! Flows as those who append to a stream.
+//! Flows as those who append to a stream, and as readers of it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use flow::services::{Answer, ServiceError, Streams};
-use message::{Now, Publication, StreamName};
+use broker::queue::Nack;
+use flow::run::{Outcome, Receipt};
+use flow::services::{Answer, ReadRequest, ServiceError, StreamInbox, StreamMessage, Streams};
+use message::{Now, Publication, StreamName, limits};
+use store::table::WriteError;
+use tokio::sync::mpsc;
 
-use super::NodeStream;
+use super::backlog::untold;
+use super::consumers::{Reader, consumer_name};
+use super::member::{Handed, Said, StreamMember, StreamSink};
+use super::{NodeStream, Position};
 use crate::destinations::Destinations;
+
+/// What a stream hands to a flow; there is room for as many as it takes.
+#[derive(Debug)]
+struct FlowSink(mpsc::Sender<Handed>);
+
+impl StreamSink for FlowSink {
+    fn deliver(&mut self, message: Handed) {
+        // A flow that is gone drops the message, which gives it back.
+        let _ = self.0.try_send(message);
+    }
+}
+
+/// A reader that joins when it is first asked for messages: a version of a flow is built while the one before still reads.
+struct FlowInbox {
+    stream: Arc<NodeStream>,
+    /// Who reads, from where; none once it has joined, or does not any more.
+    joining: Option<(Reader, Position)>,
+    in_flight_max: usize,
+    sender: mpsc::Sender<Handed>,
+    arriving: mpsc::Receiver<Handed>,
+    member: Option<StreamMember>,
+    /// The first place of a new cursor, on its way to the disk: nothing is read before it is there.
+    saving: Option<Answer<Result<(), WriteError>>>,
+}
+
+impl FlowInbox {
+    fn join(&mut self) {
+        let Some((reader, position)) = self.joining.take() else { return };
+        let sink = Box::new(FlowSink(self.sender.clone()));
+        match self.stream.join(reader, position, self.in_flight_max, sink) {
+            Ok((member, new)) => {
+                self.member = Some(member);
+                self.saving = new.map(|group| Box::pin(async move { group.saved().await }) as _);
+            }
+            Err(error) => tracing::error!(stream = %self.stream.name(), "a flow does not get any messages: {error}"),
+        }
+    }
+
+    fn poll_saved(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(saving) = &mut self.saving else { return Poll::Ready(()) };
+        let Poll::Ready(saved) = saving.as_mut().poll(cx) else { return Poll::Pending };
+        self.saving = None;
+        if let Err(error) = saved {
+            // It is tried again with every message that is read.
+            tracing::warn!(stream = %self.stream.name(), "where a flow has begun to read is not saved: {error}");
+        }
+        Poll::Ready(())
+    }
+}
+
+impl StreamInbox for FlowInbox {
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>) {
+        self.join();
+        if self.poll_saved(cx).is_pending() {
+            return;
+        }
+        for _ in 0..room {
+            let Poll::Ready(Some(handed)) = self.arriving.poll_recv(cx) else { return };
+            taken.push(begin(handed));
+        }
+    }
+
+    fn close(&mut self) {
+        self.joining = None;
+        if let Some(member) = &self.member {
+            member.rest();
+        }
+        // What was not taken goes back to its place.
+        while self.arriving.try_recv().is_ok() {}
+    }
+
+    fn waiting(&self) -> usize {
+        self.arriving.len()
+    }
+}
+
+/// The message for an itinerary, which says at its end what became of it.
+fn begin(handed: Handed) -> StreamMessage {
+    let Handed { publication, ticket } = handed;
+    ticket.take();
+    let offset = ticket.offset().0;
+    let (publication, appended_at, missing) = untold(Arc::unwrap_or_clone(publication));
+    let appended_at = appended_at.unwrap_or(publication.published_at);
+    let receipt = Receipt::new(move |outcome| {
+        ticket.say(match outcome {
+            Outcome::Done => Said::Done,
+            Outcome::Failed => Said::Not(Nack::Retry { delay: limits::QUEUE_FLOW_RETRY_DELAY }),
+        });
+    });
+    StreamMessage { publication: Arc::new(publication), offset, appended_at, missing, receipt }
+}
 
 impl Destinations {
     fn stream_of_flow(&self, stream: &StreamName) -> Result<Arc<NodeStream>, ServiceError> {
@@ -26,5 +125,26 @@ impl Streams for Destinations {
         let stream = self.stream_of_flow(stream)?;
         let appended = stream.append(now, &publication).map_err(|error| ServiceError(error.to_string()))?;
         Ok(Box::pin(async move { appended.await.map_err(|error| ServiceError(error.to_string())) }))
+    }
+
+    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
+        let stream = self.stream_of_flow(stream)?;
+        let reader = match &request.consumer {
+            Some(name) => consumer_name(name.as_str()).map(Reader::Group),
+            None => Ok(Reader::Alone),
+        };
+        let reader = reader.map_err(|error| ServiceError(error.to_string()))?;
+        // As it is now, so that it misses nothing until it joins.
+        let from = stream.offset_of(request.from).map_err(|error| ServiceError(error.to_string()))?;
+        let (sender, arriving) = mpsc::channel(request.in_flight_max.max(1));
+        Ok(Box::new(FlowInbox {
+            stream,
+            joining: Some((reader, Position::Offset(from.0))),
+            in_flight_max: request.in_flight_max,
+            sender,
+            arriving,
+            member: None,
+            saving: None,
+        }))
     }
 }

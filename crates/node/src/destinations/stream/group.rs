@@ -70,6 +70,8 @@ struct Member {
     consumer: ConsumerId,
     in_flight_max: usize,
     sink: Box<dyn StreamSink>,
+    /// Takes no more.
+    is_at_rest: bool,
 }
 
 /// What is known of a group at one moment.
@@ -138,7 +140,7 @@ impl Group {
         let consumer = inside.machine.handle_joined(in_flight_max)?;
         let id = inside.next_member;
         inside.next_member += 1;
-        inside.members.push(Member { id, consumer, in_flight_max, sink });
+        inside.members.push(Member { id, consumer, in_flight_max, sink, is_at_rest: false });
         if !std::mem::replace(&mut inside.is_running, true) {
             self.ground.runtime.spawn(Arc::clone(self).run());
         }
@@ -160,6 +162,16 @@ impl Group {
         // After the lock: what it holds speaks of it when it is dropped.
         drop(left);
         self.work.notify_one();
+    }
+
+    /// A member takes no more, but may still settle what it has.
+    pub(super) fn rest(&self, id: u64) {
+        let mut inside = self.inside.lock();
+        let Inside { machine, members, .. } = &mut *inside;
+        if let Some(member) = members.iter_mut().find(|member| member.id == id) {
+            member.is_at_rest = true;
+            machine.handle_retired(member.consumer);
+        }
     }
 
     pub(super) fn say(&self, delivery: DeliveryName, said: Said) {
@@ -184,7 +196,7 @@ impl Group {
         inside.machine = machine(to);
         inside.backlog = StreamBacklog::new(&self.stream, to);
         let Inside { machine, members, .. } = &mut *inside;
-        for member in members {
+        for member in members.iter_mut().filter(|member| !member.is_at_rest) {
             // They were not too many before.
             if let Ok(consumer) = machine.handle_joined(member.in_flight_max) {
                 member.consumer = consumer;

@@ -85,6 +85,13 @@ pub(crate) struct StreamMember {
     pub(super) id: u64,
 }
 
+impl StreamMember {
+    /// Takes no more from now on, but keeps what it has until it has settled it or leaves.
+    pub(super) fn rest(&self) {
+        self.group.rest(self.id);
+    }
+}
+
 impl Drop for StreamMember {
     fn drop(&mut self) {
         self.group.leave(self.id);

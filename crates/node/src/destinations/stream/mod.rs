@@ -8,7 +8,6 @@ mod flow;
 mod group;
 mod intake;
 mod member;
-mod position;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -29,11 +28,11 @@ pub(crate) use self::appended::Appended;
 pub(crate) use self::consumers::{ConsumerError, ConsumerState, consumer_name};
 use self::group::Group;
 pub(crate) use self::group::GroupGround;
-pub(crate) use self::position::Position;
 pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
 use super::ChangeError;
 use crate::clock;
+pub(crate) use message::StreamPosition as Position;
 
 /// A stream that can be published to and read.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use message::Timestamp;
+use crate::Timestamp;
 
 /// A place in a stream that is found when it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Position {
+pub enum StreamPosition {
     /// The oldest message that is kept.
     Earliest,
     /// Behind all that is there: the next message.
@@ -25,17 +25,17 @@ pub(crate) enum Position {
     "`{text}` is no place in a stream: write `earliest`, `latest`, an offset as in 42, or a time as in \
      `time:2026-01-31T12:00:00Z`"
 )]
-pub(crate) struct PositionError {
+pub struct StreamPositionError {
     text: String,
 }
 
 const TIME: &str = "time:";
 
-impl FromStr for Position {
-    type Err = PositionError;
+impl FromStr for StreamPosition {
+    type Err = StreamPositionError;
 
-    fn from_str(text: &str) -> Result<Self, PositionError> {
-        let error = || PositionError { text: text.chars().take(80).collect() };
+    fn from_str(text: &str) -> Result<Self, StreamPositionError> {
+        let error = || StreamPositionError { text: text.chars().take(80).collect() };
         match text {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
@@ -50,7 +50,7 @@ impl FromStr for Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for StreamPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Earliest => f.write_str("earliest"),
@@ -69,20 +69,20 @@ mod tests {
     fn a_place_is_read_as_it_is_written() {
         let time = Timestamp::from_millis(1_769_860_800_000);
         for (text, position) in [
-            ("earliest", Position::Earliest),
-            ("latest", Position::Latest),
-            ("0", Position::Offset(0)),
-            ("18446744073709551615", Position::Offset(u64::MAX)),
-            ("time:2026-01-31T12:00:00Z", Position::Time(time)),
+            ("earliest", StreamPosition::Earliest),
+            ("latest", StreamPosition::Latest),
+            ("0", StreamPosition::Offset(0)),
+            ("18446744073709551615", StreamPosition::Offset(u64::MAX)),
+            ("time:2026-01-31T12:00:00Z", StreamPosition::Time(time)),
         ] {
             assert_eq!(text.parse(), Ok(position));
             assert_eq!(position.to_string(), text);
         }
-        assert_eq!("time:2026-01-31T13:00:00+01:00".parse(), Ok(Position::Time(time)));
+        assert_eq!("time:2026-01-31T13:00:00+01:00".parse(), Ok(StreamPosition::Time(time)));
         for bad in
             ["", "Earliest", "-1", "+1", "1.5", "18446744073709551616", "time:", "time:noon", "2026-01-31T12:00:00Z"]
         {
-            assert!(bad.parse::<Position>().is_err(), "{bad}");
+            assert!(bad.parse::<StreamPosition>().is_err(), "{bad}");
         }
     }
 }
