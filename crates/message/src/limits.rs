@@ -155,6 +155,10 @@ pub const STREAM_MQTT_IN_FLIGHT_MAX: usize = 1_000;
 pub const STREAM_CURSOR_SAVE_DELAY: Duration = Duration::from_millis(100);
 /// How long a consumer waits before it reads or writes again what could not be read or written.
 pub const STREAM_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Messages of QoS 2 that go from the spool into a stream at a time: each time waits for both logs.
+pub const STREAM_MOVED_MESSAGES_MAX: usize = 4_096;
+/// Bytes of messages of QoS 2 that wait in the spool for a stream that takes none, as the disk is full; more are refused.
+pub const STREAM_STAGED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of topics and payloads that one page of a stream holds, but for one message more.
 pub const STREAM_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -154,7 +154,7 @@ impl Destinations {
         let stored = StoredStream { options, ..before };
         self.tables.streams().put(name, &stored).await?;
         let filters = filters(name, &stored);
-        stream.change(&self.spool, stored)?;
+        stream.change(stored)?;
         if let Some(running) = self.streams.read().get(name) {
             running.bindings.set(filters);
         }
@@ -216,7 +216,7 @@ impl Destinations {
         let stream = NodeStream::open(name.clone(), log, stored, &self.spool, &self.groups)?;
         let bindings = Bindings::new(&self.router, Arc::clone(&stream) as Arc<dyn broker::Collector>);
         bindings.set(filters);
-        let intake = tokio::spawn(stream.take_in(&self.spool)).abort_handle();
+        let intake = tokio::spawn(Arc::clone(&stream).take_in()).abort_handle();
         self.streams.write().insert(name, RunningStream { stream, bindings, intake });
         Ok(())
     }

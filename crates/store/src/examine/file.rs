@@ -17,7 +17,7 @@ pub(super) fn examine(
     let (mut records, mut messages, mut first, mut next) = (0, 0, None, file.segment.base);
     let visit = |record: Found<'_>| {
         records += 1;
-        messages += u64::from(record.header.kind == kind.message());
+        messages += u64::from(kind.is_message(record.header.kind));
         first.get_or_insert(record.header.seq);
         next = record.header.seq.saturating_add(1);
     };

@@ -36,10 +36,11 @@ impl LogKind {
         }
     }
 
-    fn message(self) -> u8 {
+    /// Whether a record of this kind is a message.
+    fn is_message(self, kind: u8) -> bool {
         match self {
-            Self::Spool => crate::spool::KIND_MESSAGE,
-            Self::Stream => crate::stream::KIND_MESSAGE,
+            Self::Spool => kind == crate::spool::KIND_MESSAGE,
+            Self::Stream => crate::stream::publication_at(kind).is_some(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod examined;
 mod footer;
 mod read;
 mod recover;
+mod staged;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ mod tests;
 pub use read::{ReadOn, Streamed};
 
 pub(crate) use examined::footer_of;
-pub(crate) use state::{KIND_MESSAGE, LOG_KIND};
+pub(crate) use state::{LOG_KIND, publication_at};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,8 +26,9 @@ use message::{Publication, Timestamp, limits};
 use parking_lot::Mutex;
 
 use self::read::Resume;
-use self::state::State;
+use self::state::{KIND_MESSAGE, KIND_STAGED, State};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES, Log, Poisoned, encode_publication};
+use crate::spool::Ordinal;
 use crate::{DestinationLimits, Durability};
 
 /// The place of a message in its stream.
@@ -90,6 +92,17 @@ impl Stream {
         publication: &Publication,
         placed: impl FnOnce(Offset),
     ) -> Result<(Offset, CommitPoint), AppendError> {
+        self.append_as(now, publication, None, placed)
+    }
+
+    /// Appends a message, and with it the ordinal that it had where it waited before, if it did.
+    fn append_as(
+        &self,
+        now: Timestamp,
+        publication: &Publication,
+        staged: Option<Ordinal>,
+        placed: impl FnOnce(Offset),
+    ) -> Result<(Offset, CommitPoint), AppendError> {
         let bytes = HEADER_BYTES + 32 + publication.weight_bytes();
         if bytes > limits::LOG_RECORD_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes });
@@ -108,8 +121,12 @@ impl Stream {
         let State { tail, filling, .. } = &mut *state;
         let offset = tail.next();
         let mut point = CommitPoint::REACHED;
-        if let Some(begun) = tail.begin(now, KIND_MESSAGE) {
+        let kind = if staged.is_some() { KIND_STAGED } else { KIND_MESSAGE };
+        if let Some(begun) = tail.begin(now, kind) {
             let (start, place) = (begun.start, begun.place);
+            if let Some(ordinal) = staged {
+                begun.buffer.extend_from_slice(&ordinal.0.to_le_bytes());
+            }
             encode_publication(begun.buffer, publication, now);
             point = tail.finish(start, durability);
             filling.add(offset, place, now.as_micros());

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use message::{Publication, Timestamp, limits};
 
 use super::footer::{Contents, Entry};
-use super::state::{KIND_MESSAGE, State};
+use super::state::{State, publication_at};
 use super::{Offset, Stream};
 use crate::Durability;
 use crate::log::{
@@ -46,8 +46,8 @@ pub(super) struct Resume {
 }
 
 /// The part of a stream that one read goes through: a piece of one segment.
-struct Piece {
-    segment: Arc<Segment>,
+pub(super) struct Piece {
+    pub(super) segment: Arc<Segment>,
     /// Where to begin to look, if that is known.
     start: Option<Entry>,
     /// Where the messages end in the file.
@@ -58,7 +58,7 @@ struct Piece {
 }
 
 /// What to do with a message: its header and its record.
-type Visit<'a> = &'a mut dyn FnMut(Header, &message::Bytes) -> ControlFlow<()>;
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Header, &message::Bytes) -> ControlFlow<()>;
 
 impl Stream {
     /// From where on offsets are safe.
@@ -108,7 +108,8 @@ impl Stream {
                 }
                 missing += header.seq.saturating_sub(next);
                 next = header.seq + 1;
-                match decode_publication(record, HEADER_BYTES, header.timestamp_us) {
+                let start = publication_at(header.kind).unwrap_or(HEADER_BYTES);
+                match decode_publication(record, start, header.timestamp_us) {
                     Some(publication) => {
                         bytes += publication.topic.as_str().len() + publication.payload.len();
                         let appended_at = Timestamp::from_micros(header.timestamp_us);
@@ -169,7 +170,7 @@ impl Stream {
         }
     }
 
-    fn read_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
+    pub(super) fn read_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
         let file = segment.path(&self.inner.log.folder).display().to_string();
         ReadError::Disk { file, what: error.to_string() }
     }
@@ -187,7 +188,7 @@ impl Stream {
     }
 
     /// Goes through the messages of a piece from an offset on, past damage. Where the next message begins is the answer.
-    fn walk(&self, piece: &Piece, from: u64, visit: Visit<'_>) -> io::Result<u64> {
+    pub(super) fn walk(&self, piece: &Piece, from: u64, visit: Visit<'_>) -> io::Result<u64> {
         let log = &self.inner.log;
         let remembered = {
             let mut places = self.inner.resume.lock();
@@ -221,7 +222,7 @@ impl Stream {
             if header.kind != KIND_MARK {
                 next = header.seq + 1;
             }
-            if header.kind == KIND_MESSAGE && header.seq >= from && visit(header, &record).is_break() {
+            if publication_at(header.kind).is_some() && header.seq >= from && visit(header, &record).is_break() {
                 break;
             }
             at += u64::from(header.length);
@@ -247,7 +248,7 @@ impl Stream {
 }
 
 /// The piece of the segment that an offset is in, or the next one that there is.
-fn piece(state: &State, offset: u64) -> Option<Piece> {
+pub(super) fn piece(state: &State, offset: u64) -> Option<Piece> {
     let before = state.segments.range(..=offset).next_back().filter(|(_, sealed)| offset < sealed.next);
     let sealed = before.or_else(|| state.segments.range(offset..).find(|(_, sealed)| sealed.next > offset));
     if let Some((_, sealed)) = sealed {

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::Mutex;
 
 use super::footer::Contents;
-use super::state::{KIND_MESSAGE, LOG_KIND, Sealed, State};
+use super::state::{LOG_KIND, Sealed, State, publication_at};
 use super::{Inner, Stream, StreamOptions};
 use crate::disk::Disk;
 use crate::log::{
@@ -90,7 +90,7 @@ fn open(
 ) -> std::io::Result<(Sealed, Chunk, u64)> {
     let mut contents = Contents::default();
     let read = file.read_open(after, promised, recovery, |found| {
-        if found.header.kind == KIND_MESSAGE {
+        if publication_at(found.header.kind).is_some() {
             let place = u32::try_from(found.at).unwrap_or(u32::MAX);
             contents.add(found.header.seq, place, found.header.timestamp_us);
         }

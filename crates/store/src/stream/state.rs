@@ -7,12 +7,23 @@ use message::Timestamp;
 
 use super::StreamOptions;
 use super::footer::Contents;
-use crate::log::{HasTail, Segment, Tail};
+use crate::log::{HEADER_BYTES, HasTail, Segment, Tail};
 
 /// What kind of log a stream is.
 pub(crate) const LOG_KIND: u32 = 2;
 /// A message: the body is the publication.
 pub(crate) const KIND_MESSAGE: u8 = 1;
+/// A message that waited in the spool first: the body is its ordinal there (8 bytes) and the publication.
+pub(crate) const KIND_STAGED: u8 = 2;
+
+/// Where the publication begins in a record of this kind; `None` if it is no message.
+pub(crate) fn publication_at(kind: u8) -> Option<usize> {
+    match kind {
+        KIND_MESSAGE => Some(HEADER_BYTES),
+        KIND_STAGED => Some(HEADER_BYTES + size_of::<u64>()),
+        _ => None,
+    }
+}
 
 /// A sealed segment.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ mod client;
 mod consumers;
 mod flow;
 mod group;
-mod intake;
 mod member;
 mod settings;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -22,7 +22,6 @@ use store::log::{AppendError, Poisoned};
 use store::spool::{Placed, ReadError, Spool};
 use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
 use store::table::StoredStream;
-use tokio::sync::Notify;
 
 pub(crate) use self::appended::Appended;
 pub(crate) use self::consumers::{ConsumerError, ConsumerState, consumer_name};
@@ -30,6 +29,7 @@ use self::group::Group;
 pub(crate) use self::group::GroupGround;
 pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
+use self::staging::Staging;
 use super::ChangeError;
 use crate::clock;
 pub(crate) use message::StreamPosition as Position;
@@ -43,8 +43,7 @@ pub(crate) struct NodeStream {
     ground: GroupGround,
     /// Readers with a cursor that lasts, by name.
     groups: Mutex<BTreeMap<ConsumerName, Arc<Group>>>,
-    /// A message was put into the spool for it.
-    arrived: Notify,
+    staging: Staging,
     /// Messages that found no room, and whose publishers were told.
     refused: AtomicU64,
     /// Messages that a person threw away.
@@ -88,7 +87,7 @@ impl Collector for NodeStream {
         if placed == Placed::Refused {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.arrived.notify_one();
+        self.staging.notify();
     }
 }
 
@@ -101,10 +100,10 @@ impl NodeStream {
         spool: &Spool,
         ground: &GroupGround,
     ) -> Result<Arc<Self>, ChangeError> {
-        spool.add(stored.destination, intake::spool_options(&stored))?;
+        let staging = Staging::open(spool, stored.destination, stored.options.durability, &stream)?;
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
         let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
-        let stream = Self { name, stream, stored, ground, groups, arrived: Notify::new(), refused, purged };
+        let stream = Self { name, stream, stored, ground, groups, staging, refused, purged };
         stream.restore_consumers()?;
         Ok(Arc::new(stream))
     }
@@ -119,11 +118,16 @@ impl NodeStream {
     }
 
     /// Takes new settings; messages stay as far as these keep them.
-    pub(super) fn change(&self, spool: &Spool, stored: StoredStream) -> Result<(), ReadError> {
+    pub(super) fn change(&self, stored: StoredStream) -> Result<(), ReadError> {
         self.stream.set_options(log_options(&stored.options));
-        spool.add(stored.destination, intake::spool_options(&stored))?;
+        self.staging.set_durability(stored.options.durability)?;
         *self.stored.lock() = stored;
         Ok(())
+    }
+
+    /// Brings messages of QoS 2 on from the spool, until it is cancelled.
+    pub(super) async fn take_in(self: Arc<Self>) {
+        self.staging.run(&self.name).await;
     }
 
     /// Appends a message that is meant for this stream alone.

@@ -1,9 +1,11 @@
 //! What is appended can be read from any offset and by time, until retention takes it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
 use crate::Durability;
+use crate::spool::Ordinal;
 
 #[test]
 fn messages_are_read_from_any_offset_also_by_the_next_process() {
@@ -133,4 +135,33 @@ fn a_purge_takes_all_and_offsets_go_on() {
     bench.commit();
     bench = bench.kill();
     assert_eq!(bench.read(first).0, [(first, "new".to_owned())]);
+}
+
+#[test]
+fn what_waited_in_the_spool_is_found_by_its_ordinal_there() {
+    let mut bench = Bench::new();
+    for number in 0..60_i64 {
+        if number % 3 == 0 {
+            bench.append(number, &format!("message {number}"));
+            continue;
+        }
+        let (ordinal, now) = (Ordinal(number.unsigned_abs() * 10), Timestamp::from_millis(number * 1000));
+        let payload = Bytes::from(format!("message {number}"));
+        let publication = Publication::new(TopicName::parse("plant").unwrap(), payload, QoS::ExactlyOnce, now);
+        bench.stream.append_staged(now, &publication, ordinal).unwrap();
+    }
+    bench.commit();
+    let ordinals = |from: u64| -> BTreeSet<Ordinal> {
+        (from..60).filter(|number| number % 3 != 0).map(|number| Ordinal(number * 10)).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(bench.read(0), (numbered(0..60), 0));
+        for from in [0, 7, 58, 60] {
+            let staged = bench.stream.staged(Timestamp::default(), Ordinal(from * 10)).unwrap();
+            assert_eq!(staged, ordinals(from), "from {from}");
+        }
+        let late = bench.stream.staged(Timestamp::from_millis(50_000), Ordinal(0)).unwrap();
+        assert!(late.is_superset(&ordinals(50)) && !late.contains(&Ordinal(10)), "{late:?}");
+        bench = bench.kill();
+    }
 }
