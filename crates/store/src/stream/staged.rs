@@ -6,10 +6,9 @@ use std::ops::ControlFlow;
 
 use message::{Publication, Timestamp};
 
-use super::Offset;
-use super::Stream;
 use super::read::piece;
 use super::state::KIND_STAGED;
+use super::{Offset, Stream};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES, ReadError};
 use crate::spool::Ordinal;
 
