@@ -98,7 +98,8 @@ impl Stream {
             if out.len() - start >= messages_max || bytes >= bytes_max && bytes > 0 {
                 return Ok(ReadOn { from: Offset(next), more: true, missing });
             }
-            // Numbers between two segments were given to no message.
+            // Numbers between two segments were given to no message that is here.
+            missing += piece.segment.base.saturating_sub(next);
             next = next.max(piece.segment.base);
             let mut full = false;
             let end = self.walk(&piece, next, &mut |header, record| {
