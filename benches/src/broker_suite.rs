@@ -9,7 +9,7 @@ use crate::stopped::Stopped;
 use crate::traffic::{Payload, Traffic};
 
 const fn traffic(publishers: usize, subscribers: usize, qos: u8) -> Traffic {
-    Traffic { publishers, subscribers, qos, payload: Payload::Bytes64, filter: "bench/in/#" }
+    Traffic { publishers, subscribers, qos, payload: Payload::Bytes(64), filter: "bench/in/#" }
 }
 
 /// Every scenario: its name, who sends and receives, how fast.

@@ -106,6 +106,20 @@ pub(crate) fn start_headwater(binary: &Path, flows: Option<&str>) -> Result<Runn
 pub(crate) fn start_headwater_with(binary: &Path, flows: Option<&str>, settings: &[&str]) -> Result<Running, Stopped> {
     let (folder, port) = (Folder::create()?, free_port()?);
     let flows = flows.map_or_else(|| folder.path.join("flows"), |name| Path::new(OWN_FOLDER).join(name));
+    let process = headwater(binary, &folder, port, &flows, settings)?;
+    await_port("headwater", port)?;
+    Ok(Running { name: "Headwater", port, processes: vec![process], folder })
+}
+
+/// Kills a node without flows and starts it again on what it has left. It need not be ready when this returns.
+pub(crate) fn kill_and_start_again(node: Running, binary: &Path, settings: &[&str]) -> Result<Running, Stopped> {
+    let Running { name, port, processes, folder } = node;
+    drop(processes);
+    let process = headwater(binary, &folder, port, &folder.path.join("flows"), settings)?;
+    Ok(Running { name, port, processes: vec![process], folder })
+}
+
+fn headwater(binary: &Path, folder: &Folder, port: u16, flows: &Path, settings: &[&str]) -> Result<Process, Stopped> {
     let mut command = Command::new(binary);
     command.arg("run").arg("--data-dir").arg(folder.path.join("data"));
     for (key, value) in [
@@ -120,9 +134,7 @@ pub(crate) fn start_headwater_with(binary: &Path, flows: Option<&str>, settings:
     for setting in settings {
         command.arg("--set").arg(setting);
     }
-    let process = Process::start(command.stderr(Stdio::null()))?;
-    await_port("headwater", port)?;
-    Ok(Running { name: "Headwater", port, processes: vec![process], folder })
+    Process::start(command.stderr(Stdio::null()))
 }
 
 /// Node-RED with its flow, connected to a mosquitto: both work for a message, so both are counted.

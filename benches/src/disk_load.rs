@@ -12,8 +12,8 @@ use crate::load::{self, Latency, request};
 use crate::stopped::Stopped;
 use crate::traffic::Traffic;
 
-/// The client whose session stays.
-const ABSENT: &str = "bench-absent";
+/// The client whose session stays, where there is only one.
+pub(crate) const ABSENT: &str = "bench-absent";
 /// After so long without a packet, none comes any more.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Packets that are read late are read many at a time: waking for each would take the broker the core.
@@ -44,9 +44,9 @@ pub(crate) struct Drained {
     pub(crate) rss_most_kib: u64,
 }
 
-/// Makes a session that stays, subscribed at QoS 1, and leaves it.
-pub(crate) fn leave_session(port: u16, filter: &str) -> Result<(), Stopped> {
-    let mut stream = connect(port, &frames::connect_lasting(ABSENT))?;
+/// Makes a session of a client that stays, subscribed at QoS 1, and leaves it.
+pub(crate) fn leave_session(port: u16, client_id: &str, filter: &str) -> Result<(), Stopped> {
+    let mut stream = connect(port, &frames::connect_lasting(client_id))?;
     request(&mut stream, &frames::subscribe(filter, 1), "the subscription")?;
     stream.write_all(&frames::disconnect())?;
     // The broker closes it once the session is put away.
@@ -54,12 +54,23 @@ pub(crate) fn leave_session(port: u16, filter: &str) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Publishes at QoS 1 with at most `window` messages not acknowledged.
+/// Publishes at QoS 1 with at most `window` messages not acknowledged, to the topic of the first publisher.
 pub(crate) fn publish(port: u16, traffic: &Traffic, window: usize, until: Until) -> Result<Acknowledged, Stopped> {
+    publish_as(0, port, traffic, window, until)
+}
+
+/// The same, to the topic of one of the publishers.
+pub(crate) fn publish_as(
+    publisher: usize,
+    port: u16,
+    traffic: &Traffic,
+    window: usize,
+    until: Until,
+) -> Result<Acknowledged, Stopped> {
     let mut stream = connect(port, &frames::connect("bench-publisher"))?;
     stream.set_read_timeout(Some(SILENCE))?;
-    let topic_bytes = traffic.topic(0).len();
-    let template = traffic.message(0, 0).packet;
+    let topic_bytes = traffic.topic(publisher).len();
+    let template = traffic.message(publisher, 0).packet;
     let mut batch = template.repeat(window);
     let mut written_ns = vec![0_u64; usize::from(u16::MAX) + 1];
     let (mut latencies_ns, mut unparsed, mut buffer) = (Vec::new(), Vec::new(), vec![0; READ_BYTES]);
@@ -126,7 +137,7 @@ pub(crate) fn drain(contender: &Running, expected: u64) -> Result<Drained, Stopp
     Ok(Drained { messages, seconds: (now_ns() - start_ns) as f64 / 1e9, rss_most_kib })
 }
 
-fn connect(port: u16, packet: &[u8]) -> Result<TcpStream, Stopped> {
+pub(crate) fn connect(port: u16, packet: &[u8]) -> Result<TcpStream, Stopped> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
     request(&mut stream, packet, "the connection")?;

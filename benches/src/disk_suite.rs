@@ -2,7 +2,7 @@
 //! is back. mosquitto stands beside as what a broker does that does not wait for the disk.
 
 use crate::contender::{Running, start_headwater_with, start_mosquitto_with_file};
-use crate::disk_load::{Until, drain, leave_session, publish};
+use crate::disk_load::{ABSENT, Until, drain, leave_session, publish};
 use crate::figures::{Column, Measured, Scenario, print};
 use crate::load::Latency;
 use crate::options::Options;
@@ -10,12 +10,13 @@ use crate::stopped::Stopped;
 use crate::traffic::{Payload, Traffic};
 
 const TRAFFIC: Traffic =
-    Traffic { publishers: 1, subscribers: 1, qos: 1, payload: Payload::Bytes64, filter: "bench/in/#" };
+    Traffic { publishers: 1, subscribers: 1, qos: 1, payload: Payload::Bytes(64), filter: "bench/in/#" };
 const WINDOW: usize = 1_000;
 const BACKLOG: u64 = 1_000_000;
 
 /// Room for whatever is published in the time that was asked for.
-const ROOM: &[&str] = &["sessions.backlog_messages_max=100000000", "sessions.backlog_bytes_max=100000000000"];
+pub(crate) const ROOM: &[&str] =
+    &["sessions.backlog_messages_max=100000000", "sessions.backlog_bytes_max=100000000000"];
 /// A queue that gets all.
 const QUEUE: &[&str] = &[
     "queues.bench.bindings=[\"bench/in/#\"]",
@@ -97,14 +98,30 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
     if !published.is_empty() {
         print("On disk, payloads of 64 bytes, 1,000 under way; Headwater with fsync", &published);
     }
-    let name = "a backlog of 1,000,000 to a returning session";
-    if chosen(name) {
-        let mosquitto = rounds(options, || backlog(&start_mosquitto_with_file()?))?;
-        let headwater = headwater_rounds(options, ROOM, backlog)?;
-        let scenario = scenario(name, Some(("mosquitto, in memory", mosquitto)), headwater);
-        print("Backlogs, payloads of 64 bytes, QoS 1", &[scenario]);
+    let backlogs = backlogs(options)?;
+    if !backlogs.is_empty() {
+        print("A backlog of 1,000,000 that a returning client drains, payloads of 64 bytes, QoS 1", &backlogs);
     }
     Ok(())
+}
+
+fn backlogs(options: &Options) -> Result<Vec<Scenario<Backlog>>, Stopped> {
+    let mut measured = Vec::new();
+    let name = "backlog of a session";
+    if name.contains(&options.only) {
+        let mosquitto = rounds(options, || backlog(&start_mosquitto_with_file()?, TRAFFIC.filter))?;
+        let headwater = headwater_rounds(options, ROOM, |node| backlog(node, TRAFFIC.filter))?;
+        measured.push(scenario(name, Some(("mosquitto, in memory", mosquitto)), headwater));
+    }
+    for (name, filter, settings) in
+        [("backlog of a queue", "$queue/bench", QUEUE), ("backlog of a stream", "$stream/bench", STREAM)]
+    {
+        if name.contains(&options.only) {
+            let headwater = headwater_rounds(options, settings, |node| backlog(node, filter))?;
+            measured.push(scenario(name, None, headwater));
+        }
+    }
+    Ok(measured)
 }
 
 fn rounds<T>(options: &Options, mut run: impl FnMut() -> Result<T, Stopped>) -> Result<Vec<T>, Stopped> {
@@ -130,7 +147,7 @@ fn scenario<T>(name: &'static str, other: Option<(&'static str, Vec<T>)>, headwa
 
 fn acknowledged(options: &Options, contender: &Running, to_session: bool) -> Result<Published, Stopped> {
     if to_session {
-        leave_session(contender.port(), TRAFFIC.filter)?;
+        leave_session(contender.port(), ABSENT, TRAFFIC.filter)?;
     }
     let before_us = contender.cpu_us()?;
     let seen = publish(contender.port(), &TRAFFIC, WINDOW, Until::Elapsed(options.duration))?;
@@ -144,8 +161,9 @@ fn acknowledged(options: &Options, contender: &Running, to_session: bool) -> Res
     })
 }
 
-fn backlog(contender: &Running) -> Result<Backlog, Stopped> {
-    leave_session(contender.port(), TRAFFIC.filter)?;
+/// A client that takes from `filter` leaves, and comes back when all has been published.
+fn backlog(contender: &Running, filter: &str) -> Result<Backlog, Stopped> {
+    leave_session(contender.port(), ABSENT, filter)?;
     let before = mib(contender.rss_kib()?);
     let filled = publish(contender.port(), &TRAFFIC, WINDOW, Until::Acknowledged(BACKLOG))?;
     let rss_filled = mib(contender.rss_kib()?);
@@ -166,6 +184,6 @@ fn backlog(contender: &Running) -> Result<Backlog, Stopped> {
     })
 }
 
-fn mib(kib: u64) -> f64 {
+pub(crate) fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }

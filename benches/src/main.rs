@@ -1,5 +1,5 @@
 //! `make bench`: Headwater beside others as a broker and beside Node-RED as a runner of flows, on the same machine with
-//! the same load, in turns; what lies on disk; and a flow beside others that make trouble. It prints figures and judges nothing.
+//! the same load, in turns; what lies on disk, and how fast a node is back on it; and a flow beside others that make trouble. It prints figures and judges nothing.
 
 mod api;
 mod broker_suite;
@@ -17,6 +17,7 @@ mod options;
 mod process;
 mod publisher;
 mod receiver;
+mod restart_suite;
 mod stopped;
 mod traffic;
 
@@ -33,6 +34,7 @@ const SUITES: &[Suite] = &[
     ("broker", broker_suite::run),
     ("idle", idle_suite::run),
     ("disk", disk_suite::run),
+    ("restart", restart_suite::run),
     ("flow", flow_suite::run),
     ("neighbours", neighbour_suite::run),
 ];

@@ -18,7 +18,8 @@ pub(crate) struct Options {
     pub(crate) duration: Duration,
 }
 
-const USAGE: &str = "[broker|idle|disk|flow|neighbours] [--headwater PATH] [--only TEXT] [--rounds N] [--seconds N]";
+const USAGE: &str =
+    "[broker|idle|disk|restart|flow|neighbours] [--headwater PATH] [--only TEXT] [--rounds N] [--seconds N]";
 
 impl Options {
     pub(crate) fn from_arguments<'a>(

@@ -11,8 +11,8 @@ const STAMP_KEY: &[u8] = b"\"sent_ns\":";
 /// The form of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// The stamp, then filling, 64 bytes in all.
-    Bytes64,
+    /// The stamp, then filling, so many bytes in all.
+    Bytes(usize),
     /// A machine's reading as JSON, hot and cold in turns.
     Reading,
 }
@@ -38,7 +38,7 @@ impl Traffic {
     /// One encoded PUBLISH.
     pub(crate) fn message(&self, publisher: usize, number: usize) -> Message {
         let payload = match self.payload {
-            Payload::Bytes64 => format!("{STAMP_BASE}{}", "x".repeat(64 - STAMP_DIGITS)),
+            Payload::Bytes(bytes) => format!("{STAMP_BASE}{}", "x".repeat(bytes.saturating_sub(STAMP_DIGITS))),
             Payload::Reading => {
                 let fahrenheit = if number.is_multiple_of(2) { 104.5 } else { 68.5 };
                 format!("{{\"sent_ns\":{STAMP_BASE},\"machine\":\"press-4\",\"temperature_f\":{fahrenheit}}}")
@@ -46,7 +46,7 @@ impl Traffic {
         };
         let packet = frames::publish(&self.topic(publisher), payload.as_bytes(), self.qos);
         let in_payload = match self.payload {
-            Payload::Bytes64 => 0,
+            Payload::Bytes(_) => 0,
             Payload::Reading => 1 + STAMP_KEY.len(),
         };
         let stamp_at = packet.len() - payload.len() + in_payload;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_stamp_comes_back_from_either_payload() {
-        for payload in [Payload::Bytes64, Payload::Reading] {
+        for payload in [Payload::Bytes(64), Payload::Reading] {
             for qos in [0, 1] {
                 let traffic = Traffic { publishers: 1, subscribers: 1, qos, payload, filter: "bench/#" };
                 let mut message = traffic.message(0, 1);

@@ -22,7 +22,7 @@ pub(super) fn examine(
         next = record.header.seq.saturating_add(1);
     };
     match &file.sealed {
-        Some((_, trailer)) => {
+        Some(trailer) => {
             file.read_sealed(*trailer, &mut found, visit)?;
             next = trailer.next;
         }
@@ -32,9 +32,9 @@ pub(super) fn examine(
     }
     let mut damage = Vec::new();
     for Damage { at, bytes, records, what, .. } in found.damage {
-        let lost = match (spool, &file.sealed) {
-            (Some(spool), Some((footer, trailer))) => {
-                spool.waiting_within(&file.segment, footer, trailer.footer_at, at..at.saturating_add(bytes))
+        let lost = match (spool, file.sealed, file.footer()?) {
+            (Some(spool), Some(trailer), Some(footer)) => {
+                spool.waiting_within(&file.segment, &footer, trailer.footer_at, at..at.saturating_add(bytes))
             }
             _ => Vec::new(),
         };

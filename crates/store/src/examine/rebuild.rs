@@ -15,7 +15,7 @@ pub(super) struct Rebuilt {
 
 /// Makes the file anew. `next` is the first number that is surely not in it.
 pub(super) fn rebuild(file: &LogFile, kind: LogKind, next: u64) -> io::Result<Rebuilt> {
-    let end = file.sealed.as_ref().map_or(file.length, |(_, trailer)| trailer.footer_at);
+    let end = file.sealed.map_or(file.length, |trailer| trailer.footer_at);
     let old = file.file.read_up_to(0, usize::try_from(end).unwrap_or(usize::MAX))?;
     let Segment { base, generation, .. } = *file.segment;
     let segment = Segment::new(kind.number(), base, generation + 1, 0);

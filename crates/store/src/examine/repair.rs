@@ -52,7 +52,7 @@ pub fn repair(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<Repa
         }
         disk.sync_folder(&aside).map_err(failed)?;
         let after = files.files.get(index + 1).map(|next| next.segment.base);
-        let sealed = file.sealed.as_ref().map(|(_, trailer)| trailer.next);
+        let sealed = file.sealed.map(|trailer| trailer.next);
         let next = sealed.or(after).unwrap_or(files.promised);
         let rebuilt = rebuild(file, kind, next).map_err(failed)?;
         put_in_place(&**disk, folder, &rebuilt).map_err(failed)?;

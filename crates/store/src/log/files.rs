@@ -9,7 +9,7 @@ use message::limits;
 
 use super::end::{END_FILE, read_end_file};
 use super::record::HEADER_BYTES;
-use super::scan::{Found, Scanned, scan};
+use super::scan::{Found, Scanned, scan_file};
 use super::segment::{FileHeader, SEGMENT_HEADER_BYTES, Segment, TRAILER_BYTES, Trailer};
 use crate::disk::{Disk, DiskFile};
 
@@ -74,8 +74,9 @@ pub(crate) struct LogFile {
     pub(crate) segment: Arc<Segment>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) length: u64,
-    /// Footer and trailer; `None` for one that was not sealed, or whose end is damaged.
-    pub(crate) sealed: Option<(Vec<u8>, Trailer)>,
+    /// `None` for one that was not sealed, or whose end is damaged. Its footer, which may have a number for each message, is
+    /// not kept: a log may have very many files.
+    pub(crate) sealed: Option<Trailer>,
     pub(crate) header_is_damaged: bool,
 }
 
@@ -133,7 +134,7 @@ impl LogFiles {
         let mut next = 0;
         let merged = self.files.extract_if(.., |file| {
             let is_merged = file.segment.base < next;
-            if let Some((_, trailer)) = file.sealed.as_ref().filter(|_| !is_merged) {
+            if let Some(trailer) = file.sealed.filter(|_| !is_merged) {
                 next = trailer.next;
             }
             is_merged
@@ -165,16 +166,22 @@ impl LogFile {
             FileHeader::Newer { format } => return Err(OpenError::Newer { file: name(), format }),
             FileHeader::Damaged => true,
         };
-        let mut sealed = read_end(&*file, length).map_err(failed)?;
+        let trailer_at = |length| Ok(read_end(&*file, length).map_err(failed)?.map(|(_, trailer)| trailer));
+        let mut sealed = trailer_at(length)?;
         // One that was laid out is cut to its length when it is sealed: the end of the process may have come between.
         if sealed.is_none()
             && let Some(written) = end_before_zeros(&*file, length).map_err(failed)?
         {
-            sealed = read_end(&*file, written).map_err(failed)?;
+            sealed = trailer_at(written)?;
             length = if sealed.is_some() { written } else { length };
         }
         segment.set_on_disk(length);
         Ok(Self { segment: Arc::new(segment), file, length, sealed, header_is_damaged })
+    }
+
+    /// The footer of a sealed file.
+    pub(crate) fn footer(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(read_end(&*self.file, self.length)?.map(|(footer, _)| footer))
     }
 
     fn damage(&self, at: u64, bytes: u64, records: u64, what: &'static str) -> Damage {
@@ -200,9 +207,7 @@ impl LogFile {
         visit: impl FnMut(Found<'_>),
     ) -> io::Result<bool> {
         self.report_header(recovery);
-        let bytes = self.file.read_up_to(0, usize::try_from(trailer.footer_at).unwrap_or(usize::MAX))?;
-        let start = SEGMENT_HEADER_BYTES.min(bytes.len());
-        let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
+        let scanned = self.scan(trailer.footer_at, visit)?;
         if (scanned.records, scanned.checksum) == (trailer.records, trailer.checksum) {
             // What is missing was missing when it was sealed, and was told then.
             return Ok(true);
@@ -227,9 +232,7 @@ impl LogFile {
         recovery: &mut LogRecovery,
         visit: impl FnMut(Found<'_>),
     ) -> io::Result<OpenRead> {
-        let bytes = self.file.read_up_to(0, usize::try_from(self.length).unwrap_or(usize::MAX))?;
-        let start = SEGMENT_HEADER_BYTES.min(bytes.len());
-        let scanned = scan(&bytes, start, self.segment.base, self.segment.seed, visit);
+        let scanned = self.scan(self.length, visit)?;
         let synced = if after.is_some() { u64::MAX } else { scanned.synced.max(promised) };
         // Nobody was promised anything of a file of which nothing was synced.
         if synced > self.segment.base {
@@ -246,8 +249,8 @@ impl LogFile {
             }
         }
         // Zeros at the end are no bytes of anyone: the file was laid out before it was written.
-        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let rest = written.saturating_sub(scanned.end) as u64;
+        let written = end_before_zeros(&*self.file, self.length)?.unwrap_or(self.length);
+        let rest = written.saturating_sub(scanned.end as u64);
         let lost_at_end = if after.is_some() { 0 } else { promised.saturating_sub(scanned.next) };
         match after {
             None if lost_at_end > 0 => {
@@ -262,6 +265,12 @@ impl LogFile {
             None => recovery.cut_bytes += rest,
         }
         Ok(OpenRead { scanned, rest, damaged, lost_at_end })
+    }
+
+    /// Reads what is whole in the first `length` bytes.
+    fn scan(&self, length: u64, visit: impl FnMut(Found<'_>)) -> io::Result<Scanned> {
+        let start = SEGMENT_HEADER_BYTES.min(usize::try_from(self.length).unwrap_or(usize::MAX));
+        scan_file(&*self.file, (start, length), self.segment.base, self.segment.seed, visit)
     }
 
     /// Whether the first record is a whole one of this kind.

@@ -39,7 +39,7 @@ impl Stream {
                 let (segment, bytes) = (Arc::clone(&file.segment), file.segment.header().to_vec());
                 chunks.push(Chunk { segment, at: 0, bytes, creates: false, cuts: false, seals: true });
             }
-            let sealed = match sealed(file, &mut recovery) {
+            let sealed = match sealed(file, &mut recovery).map_err(failed)? {
                 Some(sealed) => sealed,
                 None => {
                     let (sealed, chunk, cut) = open(file, (after, found.promised), &mut recovery).map_err(failed)?;
@@ -67,11 +67,11 @@ impl Stream {
 }
 
 /// A segment that has its footer.
-fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> Option<Sealed> {
-    let (footer, trailer) = file.sealed.as_ref()?;
-    let contents = Contents::decode(footer)?;
+fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> std::io::Result<Option<Sealed>> {
+    let Some(trailer) = file.sealed else { return Ok(None) };
+    let Some(contents) = file.footer()?.and_then(|footer| Contents::decode(&footer)) else { return Ok(None) };
     file.pass_over(recovery);
-    Some(Sealed {
+    Ok(Some(Sealed {
         segment: Arc::clone(&file.segment),
         bytes: file.length,
         footer_at: trailer.footer_at,
@@ -79,7 +79,7 @@ fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> Option<Sealed> {
         messages: contents.messages,
         newest_us: contents.newest_us,
         contents: None,
-    })
+    }))
 }
 
 /// A segment without a footer, the footer that it gets, and how many offsets may have been given to what is cut.

@@ -50,15 +50,16 @@ fn replay_sealed(
     replay: &mut Replay,
     recovery: &mut LogRecovery,
 ) -> io::Result<bool> {
-    let Some((footer, trailer)) = &file.sealed else { return Ok(false) };
-    let Some(extents) = footer::decode(footer, file.segment.base) else { return Ok(false) };
+    let Some(trailer) = file.sealed else { return Ok(false) };
+    let footer = file.footer()?;
+    let Some(extents) = footer.and_then(|footer| footer::decode(&footer, file.segment.base)) else { return Ok(false) };
     let is_whole = if with_state {
-        file.read_sealed(*trailer, recovery, |found| replay.record(found, None))?
+        file.read_sealed(trailer, recovery, |found| replay.record(found, None))?
     } else {
         file.pass_over(recovery);
         false
     };
-    replay.sealed(&file.segment, file.length, *trailer, &extents);
+    replay.sealed(&file.segment, file.length, trailer, &extents);
     replay.last_is_whole = is_whole;
     Ok(true)
 }
