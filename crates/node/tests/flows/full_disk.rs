@@ -157,3 +157,58 @@ fn a_full_disk_refuses_what_is_for_sessions_and_queues_until_there_is_room_and_l
     let lines = String::from_utf8(output.stdout).unwrap();
     assert_eq!(lines.lines().collect::<Vec<_>>(), payloads);
 }
+
+/// What a stream has, read over HTTP from its beginning.
+fn in_stream(node: &Node) -> Vec<String> {
+    let page = node.get("/streams/log/messages?offset=0&max=1000");
+    let payload = |it: &serde_json::Value| it["message"]["payload"].as_str().unwrap().to_owned();
+    page["messages"].as_array().unwrap().iter().map(payload).collect()
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_for_a_stream_until_there_is_room_and_loses_nothing() {
+    if !may_mount() {
+        println!("skipped: making a small disk asks for root and the right to mount");
+        return;
+    }
+    let node = Node::start_on_small_disk("96m");
+    let append = |payload: &str| node.api("POST", "/streams/log/messages", Some(("text/plain", payload)));
+    assert_eq!(node.api("PUT", "/streams/log", Some((JSON, r#"{"bindings":["plant/#"]}"#))).status, 201);
+    let subscriber = Subscriber::start(&node, &["other/+", "plant/+"]);
+    assert_eq!(send(&node, "1", "before"), Sent::Acknowledged);
+    assert_eq!(send(&node, "2", "before too"), Sent::Acknowledged);
+    assert_eq!(append("by hand").status, 200);
+    let kept = ["before", "before too", "by hand"];
+    let filler = node.data_dir().join("filler");
+    fill(&filler);
+    let mut first = send_patiently(&node, "first");
+    eventually("a message that is refused", || (send(&node, "1", "full") == Sent::Refused).then_some(()));
+    // The words of PUBACK, PUBREC and HTTP.
+    assert_eq!(send(&node, "1", "refused"), Sent::Refused);
+    assert_eq!(send(&node, "2", "refused"), Sent::Refused);
+    let refused = append("refused");
+    assert_eq!(refused.status, 507, "{}", refused.body);
+    assert!(refused.body.contains("the disk has") && refused.body.contains("make room"), "{}", refused.body);
+    // All that needs no room goes on: routing, what is for nobody's disk, and reading the stream.
+    publish_with(&node, &["-V", "5", "-q", "0", "-t", "plant/2", "-m", "unkept"]);
+    publish(&node, "other/1", "served");
+    subscriber.await_payloads("plant/2", 1);
+    subscriber.await_payloads("other/1", 1);
+    assert!(in_stream(&node).starts_with(&kept.map(str::to_owned)));
+    let mut reader = Command::new("mosquitto_sub");
+    reader.args(["-p", node.mqtt_port(), "-V", "5", "-q", "1", "-t", "$stream/log", "-C", "3"]);
+    let output = reader.args(["-D", "subscribe", "user-property", "offset", "earliest"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), kept);
+    // Nothing was acknowledged in between, and it goes on by itself once there is room.
+    std::fs::remove_file(&filler).unwrap();
+    eventually("a message that is taken again", || (send(&node, "1", "after") == Sent::Acknowledged).then_some(()));
+    first.wait().unwrap();
+    assert_eq!(send(&node, "2", "after too"), Sent::Acknowledged);
+    assert_eq!(append("last").status, 200);
+    let all = in_stream(&node);
+    assert!(!all.iter().any(|payload| payload == "refused"), "what was refused is nowhere: {all:?}");
+    // "first" and "full" may have waited for room; "after" was tried until it was taken.
+    let mut told: Vec<&str> = all.iter().map(String::as_str).filter(|it| !["first", "full"].contains(it)).collect();
+    told.dedup();
+    assert_eq!(told, ["before", "before too", "by hand", "after", "after too", "last"]);
+}

@@ -31,7 +31,7 @@ use publisher::Publisher;
 use stage::Stage;
 
 /// Kills of one run, unless the environment asks for more.
-const CYCLES: u64 = 12;
+const CYCLES: u64 = 50;
 /// A life of the node ends after up to so many acknowledgements.
 const ACKNOWLEDGEMENTS_PER_LIFE: u64 = 3_000;
 /// Publishers, by topic and QoS.
