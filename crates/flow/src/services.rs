@@ -227,7 +227,11 @@ impl fmt::Debug for Stored {
 /// The queues of the node.
 pub trait Queues: Send + Sync {
     /// Begins to consume a queue, so many messages at a time. An error when there is no such queue.
-    fn consume(&self, queue: &QueueName, in_flight_max: usize) -> Result<Box<dyn QueueInbox>, ServiceError>;
+    fn consume(
+        &self,
+        queue: &QueueName,
+        in_flight_max: usize,
+    ) -> Result<Box<dyn ConsumerInbox<QueueMessage>>, ServiceError>;
 
     /// Puts a message into a queue; the answer is ready when the queue has it, as safe as it promises.
     fn put(
@@ -238,29 +242,24 @@ pub trait Queues: Send + Sync {
     ) -> Result<Answer<Result<(), ServiceError>>, ServiceError>;
 }
 
-/// The messages of a queue that are a flow's to work off. Those that were not taken when this is dropped go to others.
-pub trait QueueInbox {
+/// Messages of a queue or a stream that are a flow's to work off. Those that were not taken when this is dropped go to others.
+pub trait ConsumerInbox<M> {
     /// Takes up to `room` messages in order; registers the waker of `cx` when fewer were there.
-    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>);
-    /// Lets nothing new come. What is there can still be taken.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<M>);
+    /// Lets nothing new come. What is there can still be taken, or is left to others already.
     fn close(&mut self);
     /// Messages that are there to be taken.
     fn waiting(&self) -> usize;
 }
 
 /// One message of a queue.
+#[derive(Debug)]
 pub struct QueueMessage {
     pub publication: Arc<Publication>,
     /// Which delivery of the message this is, from 1.
     pub delivery: u32,
-    /// Says what became of it: worked off, it is gone from the queue; failed, it comes again.
-    pub settle: Box<dyn FnOnce(Outcome) + Send>,
-}
-
-impl fmt::Debug for QueueMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueueMessage").field("delivery", &self.delivery).finish_non_exhaustive()
-    }
+    /// Of the itinerary that works it off: done, it is gone from the queue; failed, it comes again.
+    pub receipt: Receipt,
 }
 
 /// The streams of the node.
@@ -276,7 +275,11 @@ pub trait Streams: Send + Sync {
 
     /// Prepares to read a stream. Nothing is read before it is asked for. An error when there is no such stream, or the name
     /// of the consumer is taken for something else.
-    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError>;
+    fn read(
+        &self,
+        stream: &StreamName,
+        request: ReadRequest,
+    ) -> Result<Box<dyn ConsumerInbox<StreamMessage>>, ServiceError>;
 }
 
 /// How a flow reads a stream.
@@ -288,16 +291,6 @@ pub struct ReadRequest {
     pub consumer: Option<ConsumerName>,
     /// Messages that the flow has under way at a time.
     pub in_flight_max: usize,
-}
-
-/// The messages of a stream as one reader gets them.
-pub trait StreamInbox {
-    /// Takes up to `room` messages in order; registers the waker of `cx` when fewer were there.
-    fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>);
-    /// Reads no more. What was not taken is left to others of the same consumer.
-    fn close(&mut self);
-    /// Messages that are there to be taken.
-    fn waiting(&self) -> usize;
 }
 
 /// One message of a stream.

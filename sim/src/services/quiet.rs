@@ -1,8 +1,8 @@
 //! Services that a story does without: no HTTP, no debug panel, no environment.
 
 use flow::services::{
-    Answer, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel, QueueInbox, Queues,
-    ReadRequest, ServiceError, StreamInbox, Streams,
+    Answer, ConsumerInbox, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpResponse, LogLevel,
+    QueueMessage, Queues, ReadRequest, ServiceError, StreamMessage, Streams,
 };
 use message::{ModuleId, Now, Publication, QueueName, StreamName, Value};
 
@@ -21,7 +21,7 @@ impl Endpoints for NoEndpoints {
 pub(super) struct NoQueues;
 
 impl Queues for NoQueues {
-    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn ConsumerInbox<QueueMessage>>, ServiceError> {
         Err(ServiceError(format!("a simulated node has no queue `{queue}`")))
     }
 
@@ -42,7 +42,7 @@ impl Streams for NoStreams {
         Err(ServiceError(format!("a simulated node has no stream `{stream}`")))
     }
 
-    fn read(&self, stream: &StreamName, _: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
+    fn read(&self, stream: &StreamName, _: ReadRequest) -> Result<Box<dyn ConsumerInbox<StreamMessage>>, ServiceError> {
         Err(ServiceError(format!("a simulated node has no stream `{stream}`")))
     }
 }

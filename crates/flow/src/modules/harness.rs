@@ -13,9 +13,9 @@ use flow::module::{Built, Failure, Inbound, ModuleKind, Step, Waiting, WaitingSt
 use flow::run::{Emitter, FlowContext, Itinerary, Outcome, Receipt, Source, VariableNames};
 use flow::script::{ScriptEngine, ScriptLimits};
 use flow::services::{
-    Answer, Backlog, Broker, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest, HttpResponse,
-    Inbox, LogLevel, Published, QueueInbox, QueueMessage, Queues, ReadRequest, ServiceError, Services, Store, Stored,
-    Stores, StreamInbox, StreamMessage, Streams, SubscribeRequest, Taken, Timers,
+    Answer, Backlog, Broker, ConsumerInbox, DebugSink, EndpointRequest, Endpoints, Environment, HttpInbox, HttpRequest,
+    HttpResponse, Inbox, LogLevel, Published, QueueMessage, Queues, ReadRequest, ServiceError, Services, Store, Stored,
+    Stores, StreamMessage, Streams, SubscribeRequest, Taken, Timers,
 };
 use message::value::parse_json;
 use message::{
@@ -428,14 +428,14 @@ impl MemoryQueues {
     /// A message that waits for whoever consumes.
     pub fn send(&self, publication: Publication) {
         let settled = Arc::clone(&self.settled);
-        let settle = Box::new(move |outcome| settled.lock().unwrap().push(outcome));
-        let message = QueueMessage { publication: Arc::new(publication), delivery: 2, settle };
+        let receipt = Receipt::new(move |outcome| settled.lock().unwrap().push(outcome));
+        let message = QueueMessage { publication: Arc::new(publication), delivery: 2, receipt };
         self.messages.lock().unwrap().push_back(message);
     }
 }
 
 impl Queues for MemoryQueues {
-    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+    fn consume(&self, queue: &QueueName, _: usize) -> Result<Box<dyn ConsumerInbox<QueueMessage>>, ServiceError> {
         if queue.as_str() == "absent" {
             return Err(ServiceError("there is no queue `absent`".to_owned()));
         }
@@ -494,7 +494,11 @@ impl Streams for MemoryStreams {
         Ok(self.gate.answer(Ok(())))
     }
 
-    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
+    fn read(
+        &self,
+        stream: &StreamName,
+        request: ReadRequest,
+    ) -> Result<Box<dyn ConsumerInbox<StreamMessage>>, ServiceError> {
         if stream.as_str() == "absent" {
             return Err(ServiceError("there is no stream `absent`".to_owned()));
         }
@@ -503,7 +507,7 @@ impl Streams for MemoryStreams {
     }
 }
 
-impl StreamInbox for MemoryInbox<StreamMessage> {
+impl ConsumerInbox<StreamMessage> for MemoryInbox<StreamMessage> {
     fn poll_take(&mut self, _: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>) {
         self.take(room, taken);
     }
@@ -519,7 +523,7 @@ impl StreamInbox for MemoryInbox<StreamMessage> {
 
 struct MemoryQueueInbox(MemoryInbox<QueueMessage>, Arc<Mutex<bool>>);
 
-impl QueueInbox for MemoryQueueInbox {
+impl ConsumerInbox<QueueMessage> for MemoryQueueInbox {
     fn poll_take(&mut self, _: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>) {
         self.0.take(room, taken);
     }

@@ -4,6 +4,7 @@
 mod aggregate;
 mod batch;
 mod compress;
+mod consumer;
 mod data_generator;
 mod debug;
 mod decompress;

@@ -1,28 +1,24 @@
 //! `queue-consume`: begins an itinerary for every message of a queue, and takes it out when the itinerary has ended.
 
-use std::sync::Arc;
-use std::task::Context;
-
-use bytestring::ByteString;
-use message::{ModuleId, Now, Object, QueueName, Text, Value};
+use message::{Object, Publication, QueueName, Text, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::backlog::{MOST_IN_FLIGHT, in_flight_max};
-use super::mqtt_sub_broker::properties_value;
-use super::payload::{self, PayloadFormat};
+use super::consumer::{Consumed, Consumer};
+use super::payload::PayloadFormat;
 use crate::build::{BuildContext, BuildError};
 use crate::check::{Checker, Claim};
-use crate::module::{Built, Direction, Inbound, Module};
-use crate::run::{FlowContext, Itinerary, Receipt, Source};
-use crate::services::{QueueInbox, QueueMessage};
+use crate::module::{Built, Direction, Module};
+use crate::run::Receipt;
+use crate::services::QueueMessage;
 
 /// Takes messages from a queue of the node. A message leaves the queue when every branch of its itinerary has come to its
 /// end; when one failed for good, or the flow broke down, the message comes again, to this flow or to another consumer,
 /// until the queue counts it among the dead.
 ///
-/// **Message out** `{ data, topic, delivery, properties }`: the payload, the topic that it was published to, which delivery
-/// of the message this is (from 1), and the MQTT 5 properties as those of `mqtt-sub-broker`.
+/// **Message out** `{ data, delivery, topic, properties }`: the payload, which delivery of the message this is (from 1), the topic
+/// that it was published to, and the MQTT 5 properties as those of `mqtt-sub-broker`.
 ///
 /// **Failure** A payload that is not in the expected format still begins an itinerary: with
 /// `headwater: { success: false, message }` and the payload in `data` as text, or as bytes when it is no text.
@@ -62,64 +58,22 @@ impl Module for QueueConsume {
     fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
         let in_flight_max = settings.in_flight_max.clamp(1, MOST_IN_FLIGHT) as usize;
         let inbox = context.services.queues.consume(&settings.queue, in_flight_max).map_err(BuildError::new)?;
-        let address = ByteString::from(format!("$queue/{}", settings.queue));
-        Ok(Built::Inbound(Box::new(Consumer {
-            inbox,
-            flow: Arc::clone(context.flow),
-            source: Arc::new(Source { module: ModuleId::clone(context.module), address }),
-            format: settings.format,
-            taken: Vec::new(),
-        })))
+        let address = format!("$queue/{}", settings.queue);
+        Ok(Built::Inbound(Box::new(Consumer::new(inbox, address, settings.format, context))))
     }
 }
 
-struct Consumer {
-    inbox: Box<dyn QueueInbox>,
-    flow: Arc<FlowContext>,
-    source: Arc<Source>,
-    format: PayloadFormat,
-    taken: Vec<QueueMessage>,
-}
-
-impl Inbound for Consumer {
-    fn poll_arrivals(&mut self, cx: &mut Context<'_>, now: Now, room: usize, arrivals: &mut Vec<Itinerary>) {
-        let mut taken = std::mem::take(&mut self.taken);
-        self.inbox.poll_take(cx, room, &mut taken);
-        for message in taken.drain(..) {
-            let begun = Itinerary::begin(now, &self.flow, Arc::clone(&self.source), 0, self.message(&message));
-            arrivals.push(begun.with_receipt(Receipt::new(message.settle)));
-        }
-        self.taken = taken;
+impl Consumed for QueueMessage {
+    fn publication(&self) -> &Publication {
+        &self.publication
     }
 
-    fn close(&mut self) {
-        self.inbox.close();
+    fn describe(&self, object: &mut Object) {
+        object.insert("delivery", Value::from(self.delivery));
     }
 
-    fn is_drained(&self) -> bool {
-        self.inbox.waiting() == 0
-    }
-}
-
-impl Consumer {
-    fn message(&self, taken: &QueueMessage) -> Value {
-        let publication = &*taken.publication;
-        let (data, error) = match self.format.decode(&publication.payload) {
-            Ok(data) => (data, None),
-            Err(error) => (payload::as_found(&publication.payload), Some(error)),
-        };
-        let mut object = Object::with_capacity(5);
-        object.insert("data", data);
-        object.insert("topic", Value::from(publication.topic.as_str()));
-        object.insert("delivery", Value::from(taken.delivery));
-        let properties = publication.properties.as_deref();
-        object.insert("properties", properties.map_or_else(|| Value::from(Object::new()), properties_value));
-        if let Some(error) = error {
-            let what = format!("the payload of `{}` is {error}", publication.topic);
-            let result = [("success", Value::Bool(false)), ("message", Value::from(what))];
-            object.insert("headwater", Value::Object(result.into_iter().collect()));
-        }
-        Value::Object(object)
+    fn into_receipt(self) -> Receipt {
+        self.receipt
     }
 }
 
@@ -129,7 +83,7 @@ mod tests {
     use crate::module::{ModuleKind, Of};
     use crate::modules::harness::{self, World, arrivals, arrived, now};
     use crate::run::Outcome;
-    use message::{Bytes, Publication, QoS, TopicName};
+    use message::{Bytes, QoS, TopicName};
 
     const KIND: &dyn ModuleKind = &Of::<QueueConsume>::new();
 
@@ -144,7 +98,7 @@ mod tests {
         let mut inbound = world.inbound(KIND, "queue = 'orders'");
         (0..2).for_each(|_| send(&world, b"1"));
         let mut begun = arrivals(&mut *inbound, now(0), 10);
-        let expect = r#"{"data":1,"topic":"shop/1","delivery":2,"properties":{}}"#;
+        let expect = r#"{"data":1,"delivery":2,"topic":"shop/1","properties":{}}"#;
         assert_eq!(begun[0].message.to_json(), expect);
         assert_eq!(&*begun[0].source().address, "$queue/orders");
         assert!(world.queues.settled.lock().unwrap().is_empty());

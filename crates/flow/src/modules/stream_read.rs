@@ -1,21 +1,17 @@
 //! `stream-read`: begins an itinerary for every message of a stream, from a place on, or on from where it was.
 
-use std::sync::Arc;
-use std::task::Context;
-
-use bytestring::ByteString;
-use message::{ConsumerName, ModuleId, Now, Object, StreamName, StreamPosition, Text, Value};
+use message::{ConsumerName, Object, Publication, StreamName, StreamPosition, Text, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::backlog::{MOST_IN_FLIGHT, in_flight_max};
-use super::mqtt_sub_broker::properties_value;
-use super::payload::{self, PayloadFormat};
+use super::consumer::{Consumed, Consumer};
+use super::payload::PayloadFormat;
 use crate::build::{BuildContext, BuildError};
 use crate::check::{Checker, Claim};
-use crate::module::{Built, Direction, Inbound, Module};
-use crate::run::{FlowContext, Itinerary, Source};
-use crate::services::{ReadRequest, StreamInbox, StreamMessage};
+use crate::module::{Built, Direction, Module};
+use crate::run::Receipt;
+use crate::services::{ReadRequest, StreamMessage};
 
 /// Reads messages from a stream of the node, which keeps them for others, too.
 ///
@@ -86,14 +82,8 @@ impl Module for StreamRead {
             in_flight_max: settings.in_flight_max.clamp(1, MOST_IN_FLIGHT) as usize,
         };
         let inbox = context.services.streams.read(&settings.stream, request).map_err(BuildError::new)?;
-        let address = ByteString::from(address(&settings.stream));
-        Ok(Built::Inbound(Box::new(Reader {
-            inbox,
-            flow: Arc::clone(context.flow),
-            source: Arc::new(Source { module: ModuleId::clone(context.module), address }),
-            format: settings.format,
-            taken: Vec::new(),
-        })))
+        let address = address(&settings.stream);
+        Ok(Built::Inbound(Box::new(Consumer::new(inbox, address, settings.format, context))))
     }
 }
 
@@ -101,57 +91,21 @@ fn address(stream: &StreamName) -> String {
     format!("$stream/{stream}")
 }
 
-struct Reader {
-    inbox: Box<dyn StreamInbox>,
-    flow: Arc<FlowContext>,
-    source: Arc<Source>,
-    format: PayloadFormat,
-    taken: Vec<StreamMessage>,
-}
-
-impl Inbound for Reader {
-    fn poll_arrivals(&mut self, cx: &mut Context<'_>, now: Now, room: usize, arrivals: &mut Vec<Itinerary>) {
-        let mut taken = std::mem::take(&mut self.taken);
-        self.inbox.poll_take(cx, room, &mut taken);
-        for message in taken.drain(..) {
-            let begun = Itinerary::begin(now, &self.flow, Arc::clone(&self.source), 0, self.message(&message));
-            arrivals.push(begun.with_receipt(message.receipt));
-        }
-        self.taken = taken;
+impl Consumed for StreamMessage {
+    fn publication(&self) -> &Publication {
+        &self.publication
     }
 
-    fn close(&mut self) {
-        self.inbox.close();
+    fn describe(&self, object: &mut Object) {
+        object.insert("offset", Value::from(self.offset));
+        object.insert("time", Value::from(self.appended_at));
+        if self.missing > 0 {
+            object.insert("missing", Value::from(self.missing));
+        }
     }
 
-    fn is_drained(&self) -> bool {
-        self.inbox.waiting() == 0
-    }
-}
-
-impl Reader {
-    fn message(&self, taken: &StreamMessage) -> Value {
-        let publication = &taken.publication;
-        let (data, error) = match self.format.decode(&publication.payload) {
-            Ok(data) => (data, None),
-            Err(error) => (payload::as_found(&publication.payload), Some(error)),
-        };
-        let mut object = Object::with_capacity(7);
-        object.insert("data", data);
-        object.insert("offset", Value::from(taken.offset));
-        object.insert("time", Value::from(taken.appended_at));
-        object.insert("topic", Value::from(publication.topic.as_str()));
-        let properties = publication.properties.as_deref();
-        object.insert("properties", properties.map_or_else(|| Value::from(Object::new()), properties_value));
-        if taken.missing > 0 {
-            object.insert("missing", Value::from(taken.missing));
-        }
-        if let Some(error) = error {
-            let what = format!("the payload of `{}` is {error}", publication.topic);
-            let result = [("success", Value::Bool(false)), ("message", Value::from(what))];
-            object.insert("headwater", Value::Object(result.into_iter().collect()));
-        }
-        Value::Object(object)
+    fn into_receipt(self) -> Receipt {
+        self.receipt
     }
 }
 
@@ -178,7 +132,12 @@ mod tests {
         let mut begun = arrivals(&mut *inbound, now(0), 10);
         let rest = r#""time":"2026-01-31T08:00:00Z","topic":"plant/1","properties":{}"#;
         assert_eq!(begun[0].message.to_json(), format!(r#"{{"data":1,"offset":41,{rest}}}"#));
-        assert_eq!(begun[1].message.to_json(), format!(r#"{{"data":1,"offset":43,{rest},"missing":1}}"#));
+        assert_eq!(
+            begun[1].message.to_json(),
+            format!(
+                r#"{{"data":1,"offset":43,"time":"2026-01-31T08:00:00Z","missing":1,"topic":"plant/1","properties":{{}}}}"#
+            )
+        );
         assert_eq!(&*begun[0].source().address, "$stream/readings");
         assert!(world.streams.settled.lock().unwrap().is_empty());
         drop(begun.remove(0));

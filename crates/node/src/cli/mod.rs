@@ -1,6 +1,7 @@
 //! The command line: a file per command. Answers go to standard output, everything else to standard error.
 
 mod api_client;
+mod collection;
 mod config;
 mod connect_options;
 mod exit;

@@ -3,13 +3,12 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use ureq::http::Method;
 
 use super::Failure;
-use super::api_client::segment;
+use super::collection::{Collection, items, number};
 use super::connect_options::ConnectOptions;
-use super::table::columns;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueCommand {
@@ -103,43 +102,35 @@ pub(super) struct Requeue {
     connect: ConnectOptions,
 }
 
+const QUEUES: Collection = Collection("/queues");
+
 impl QueueCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(),
-            Self::List(List { connect }) => {
-                let answer = connect.api()?.ask(Method::GET, "/queues", None)?;
-                Ok(std::io::stdout().write_all(table(&answer).as_bytes())?)
+            Self::List(List { connect }) => QUEUES.list(rows, &connect),
+            Self::Show(Named { queue, connect }) => QUEUES.show(&queue, &connect),
+            Self::Peek(Peek { queue, max, from, connect }) => {
+                QUEUES.peek(&queue, &format!("max={max}&from={from}"), &connect)
             }
-            Self::Show(Named { queue, connect }) => {
-                let answer = connect.api()?.ask(Method::GET, &path(&queue), None)?;
-                Ok(writeln!(std::io::stdout(), "{answer:#}")?)
-            }
-            Self::Peek(peek) => peek.run(),
-            Self::Purge(Named { queue, connect }) => {
-                let answer = connect.api()?.ask(Method::DELETE, &format!("{}/messages", path(&queue)), None)?;
-                Ok(writeln!(std::io::stdout(), "purged {}", number(&answer, "purged"))?)
-            }
+            Self::Purge(Named { queue, connect }) => QUEUES.purge(&queue, &connect),
             Self::Requeue(Requeue { queue, id, connect }) => {
                 let query = id.map(|id| format!("?id={id}")).unwrap_or_default();
-                let path = format!("{}/requeue{query}", path(&queue));
+                let path = format!("{}/requeue{query}", QUEUES.path(&queue));
                 let answer = connect.api()?.ask(Method::POST, &path, None)?;
                 let (requeued, left) = (number(&answer, "requeued"), number(&answer, "left"));
                 Ok(writeln!(std::io::stdout(), "requeued {requeued}, left {left}")?)
             }
-            Self::Delete(Named { queue, connect }) => {
-                connect.api()?.ask(Method::DELETE, &path(&queue), None).map(|_| ())
-            }
+            Self::Delete(Named { queue, connect }) => QUEUES.delete(&queue, &connect),
         }
     }
 }
 
 impl Create {
     fn run(self) -> Result<(), Failure> {
-        let mut settings = Map::new();
-        settings.insert("bindings".to_owned(), json!(self.bindings));
-        settings.insert("priority".to_owned(), json!(self.priority));
-        let optional = [
+        let settings = [
+            ("bindings", Some(Value::from(self.bindings))),
+            ("priority", Some(Value::from(self.priority))),
             ("durability", self.durability.map(Value::from)),
             ("messages_max", self.messages_max.map(Value::from)),
             ("bytes_max", self.bytes_max.map(Value::from)),
@@ -149,27 +140,12 @@ impl Create {
             ("deliveries_max", self.deliveries_max.map(Value::from)),
             ("dead_letter", self.dead_letter.map(Value::from)),
         ];
-        settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        let body = Value::Object(settings).to_string().into_bytes();
-        self.connect.api()?.ask(Method::PUT, &path(&self.queue), Some(("application/json", body))).map(|_| ())
+        QUEUES.put(&self.queue, settings, &self.connect)
     }
 }
 
-impl Peek {
-    fn run(self) -> Result<(), Failure> {
-        let path = format!("{}/messages?max={}&from={}", path(&self.queue), self.max, self.from);
-        let answer = self.connect.api()?.ask(Method::GET, &path, None)?;
-        let mut output = std::io::stdout().lock();
-        for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
-            writeln!(output, "{message}")?;
-        }
-        Ok(())
-    }
-}
-
-fn table(answer: &Value) -> String {
+fn rows(answer: &Value) -> Vec<[String; 7]> {
     let head = ["QUEUE", "FLOW", "MESSAGES", "BYTES", "IN FLIGHT", "CONSUMERS", "DEAD"].map(str::to_owned);
-    let queues = answer.get("queues").and_then(Value::as_array).into_iter().flatten();
     let row = |queue: &Value| {
         let text = |name: &str, missing: &str| queue.get(name).and_then(Value::as_str).unwrap_or(missing).to_owned();
         let (name, flow) = (text("name", ""), text("flow", "-"));
@@ -177,21 +153,15 @@ fn table(answer: &Value) -> String {
         let [messages, bytes, in_flight, consumers, dead] = figures.map(|figure| figure.to_string());
         [name, flow, messages, bytes, in_flight, consumers, dead]
     };
-    let rows: Vec<[String; 7]> = std::iter::once(head).chain(queues.map(row)).collect();
-    columns(&rows)
-}
-
-fn number(answer: &Value, name: &str) -> u64 {
-    answer.get(name).and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn path(queue: &str) -> String {
-    format!("/queues/{}", segment(queue))
+    std::iter::once(head).chain(items(answer, "queues").map(row)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::cli::table::columns;
 
     #[test]
     fn queues_are_a_table() {
@@ -202,6 +172,6 @@ mod tests {
         let expected = "QUEUE    FLOW  MESSAGES  BYTES  IN FLIGHT  CONSUMERS  DEAD\n\
                         orders   -     12        3400   1          2          0\n\
                         line.in  line  12        3400   1          2          0\n";
-        assert_eq!(table(&answer), expected);
+        assert_eq!(columns(&rows(&answer)), expected);
     }
 }

@@ -3,13 +3,13 @@
 use std::io::{Read as _, Write as _};
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::Failure;
 use super::api_client::segment;
+use super::collection::{Collection, items, number};
 use super::connect_options::ConnectOptions;
-use super::table::columns;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StreamCommand {
@@ -112,60 +112,38 @@ pub(super) struct Forget {
     connect: ConnectOptions,
 }
 
+const STREAMS: Collection = Collection("/streams");
+
 impl StreamCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run(),
-            Self::List(List { connect }) => {
-                let answer = connect.api()?.ask(Method::GET, "/streams", None)?;
-                Ok(std::io::stdout().write_all(table(&answer).as_bytes())?)
+            Self::List(List { connect }) => STREAMS.list(rows, &connect),
+            Self::Show(Named { stream, connect }) => STREAMS.show(&stream, &connect),
+            Self::Peek(Peek { stream, max, offset, connect }) => {
+                STREAMS.peek(&stream, &format!("max={max}&offset={}", segment(&offset)), &connect)
             }
-            Self::Show(Named { stream, connect }) => {
-                let answer = connect.api()?.ask(Method::GET, &path(&stream), None)?;
-                Ok(writeln!(std::io::stdout(), "{answer:#}")?)
-            }
-            Self::Peek(peek) => peek.run(),
             Self::Append(append) => append.run(),
             Self::Seek(seek) => seek.run(),
             Self::Forget(Forget { stream, consumer, connect }) => {
                 connect.api()?.ask(Method::DELETE, &consumer_path(&stream, &consumer), None).map(|_| ())
             }
-            Self::Purge(Named { stream, connect }) => {
-                let answer = connect.api()?.ask(Method::DELETE, &format!("{}/messages", path(&stream)), None)?;
-                Ok(writeln!(std::io::stdout(), "purged {}", number(&answer, "purged"))?)
-            }
-            Self::Delete(Named { stream, connect }) => {
-                connect.api()?.ask(Method::DELETE, &path(&stream), None).map(|_| ())
-            }
+            Self::Purge(Named { stream, connect }) => STREAMS.purge(&stream, &connect),
+            Self::Delete(Named { stream, connect }) => STREAMS.delete(&stream, &connect),
         }
     }
 }
 
 impl Create {
     fn run(self) -> Result<(), Failure> {
-        let mut settings = Map::new();
-        settings.insert("bindings".to_owned(), json!(self.bindings));
-        let optional = [
+        let settings = [
+            ("bindings", Some(Value::from(self.bindings))),
             ("durability", self.durability.map(Value::from)),
             ("messages_max", self.messages_max.map(Value::from)),
             ("bytes_max", self.bytes_max.map(Value::from)),
             ("age_max_s", self.age_max.map(Value::from)),
         ];
-        settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        let body = Value::Object(settings).to_string().into_bytes();
-        self.connect.api()?.ask(Method::PUT, &path(&self.stream), Some(("application/json", body))).map(|_| ())
-    }
-}
-
-impl Peek {
-    fn run(self) -> Result<(), Failure> {
-        let path = format!("{}/messages?max={}&offset={}", path(&self.stream), self.max, segment(&self.offset));
-        let answer = self.connect.api()?.ask(Method::GET, &path, None)?;
-        let mut output = std::io::stdout().lock();
-        for message in answer.get("messages").and_then(Value::as_array).into_iter().flatten() {
-            writeln!(output, "{message}")?;
-        }
-        Ok(())
+        STREAMS.put(&self.stream, settings, &self.connect)
     }
 }
 
@@ -180,7 +158,7 @@ impl Append {
             }
         };
         let query = self.topic.map(|topic| format!("?topic={}", segment(&topic))).unwrap_or_default();
-        let path = format!("{}/messages{query}", path(&self.stream));
+        let path = format!("{}/messages{query}", STREAMS.path(&self.stream));
         let answer = self.connect.api()?.ask(Method::POST, &path, Some(("", payload)))?;
         Ok(writeln!(std::io::stdout(), "{}", number(&answer, "offset"))?)
     }
@@ -196,39 +174,30 @@ impl Seek {
 }
 
 fn consumer_path(stream: &str, consumer: &str) -> String {
-    format!("{}/consumers/{}", path(stream), segment(consumer))
+    format!("{}/consumers/{}", STREAMS.path(stream), segment(consumer))
 }
 
-fn table(answer: &Value) -> String {
+fn rows(answer: &Value) -> Vec<[String; 5]> {
     let head = ["STREAM", "MESSAGES", "BYTES", "EARLIEST", "NEXT"].map(str::to_owned);
-    let streams = answer.get("streams").and_then(Value::as_array).into_iter().flatten();
     let row = |stream: &Value| {
         let name = stream.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let figures = ["messages", "bytes", "earliest", "next"].map(|it| number(stream, it).to_string());
         let [messages, bytes, earliest, next] = figures;
         [name, messages, bytes, earliest, next]
     };
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(streams.map(row)).collect();
-    columns(&rows)
-}
-
-fn number(answer: &Value, name: &str) -> u64 {
-    answer.get(name).and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn path(stream: &str) -> String {
-    format!("/streams/{}", segment(stream))
+    std::iter::once(head).chain(items(answer, "streams").map(row)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::table::columns;
 
     #[test]
     fn streams_are_a_table() {
         let answer = json!({ "streams": [{ "name": "telemetry", "messages": 12, "bytes": 3400, "earliest": 100, "next": 112 }] });
         let expected = "STREAM     MESSAGES  BYTES  EARLIEST  NEXT\n\
                         telemetry  12        3400   100       112\n";
-        assert_eq!(table(&answer), expected);
+        assert_eq!(columns(&rows(&answer)), expected);
     }
 }

@@ -1,7 +1,9 @@
 //! The queues and streams of the node: which there are, made and changed by configuration, API, command line and flows,
 //! kept in the tables, fed by the broker's router.
 
+mod client;
 mod commit;
+mod hand_out;
 mod queue;
 mod requeue;
 mod settings;
@@ -23,7 +25,8 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
 pub(crate) use self::commit::Commit;
-pub(crate) use self::queue::{HandedOut, NodeQueue, PutError, QueueConsumer, QueueState, Sink};
+pub(crate) use self::hand_out::{HandedOut, Sink};
+pub(crate) use self::queue::{NodeQueue, PutError, QueueConsumer, QueueState};
 pub(crate) use self::requeue::{RequeueError, Requeued};
 use self::settings::SettingsError;
 pub use self::settings::{DurabilityWord, PolicyWord, QueueSettings};

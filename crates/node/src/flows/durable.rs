@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use flow::run::Receipt;
 use flow::services::{Backlog, Inbox, SubscribeRequest, Taken};
 use message::{FlowId, ModuleId, QoS, TopicFilter};
 use parking_lot::Mutex;
@@ -34,7 +33,7 @@ struct Arriving(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    messages: VecDeque<HandedOut>,
+    messages: VecDeque<HandedOut<NodeQueue>>,
     waker: Option<Waker>,
 }
 
@@ -42,8 +41,8 @@ struct Waiting {
 #[derive(Debug)]
 struct FlowSink(Arc<Arriving>);
 
-impl Sink for FlowSink {
-    fn deliver(&mut self, message: HandedOut) {
+impl Sink<NodeQueue> for FlowSink {
+    fn deliver(&mut self, message: HandedOut<NodeQueue>) {
         let mut waiting = self.0.0.lock();
         waiting.messages.push_back(message);
         let waker = waiting.waker.clone();
@@ -65,9 +64,9 @@ impl Inbox for DurableInbox {
         let mut waiting = self.arriving.0.lock();
         let count = room.min(waiting.messages.len());
         taken.extend(waiting.messages.drain(..count).map(|handed| {
-            let (publication, _, settle) = handed.begin();
+            let (publication, _, receipt) = handed.begin();
             let (qos, retained) = (publication.qos.min(self.qos), publication.retain);
-            Taken { publication, qos, retained, receipt: Some(Receipt::new(settle)) }
+            Taken { publication, qos, retained, receipt: Some(receipt) }
         }));
         if !waiting.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             waiting.waker = Some(cx.waker().clone());

@@ -157,6 +157,21 @@ impl Node {
         self.api("POST", &format!("/flows/{id}/deploy"))
     }
 
+    /// Runs a command of the program against this node that has to succeed; gives its output.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let (code, out, error) = self.command(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        out
+    }
+
+    /// Checks that the metrics have these lines.
+    pub fn expect_metrics(&self, lines: &[&str]) {
+        let metrics = http(self.web, "GET", "/metrics", &[], b"").text();
+        for line in lines {
+            assert!(metrics.lines().any(|it| it == *line), "{line} is not in {metrics}");
+        }
+    }
+
     /// Runs a command of the program against this node; gives exit code, output and errors.
     pub fn command(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = headwater().args(arguments).arg("--data-dir").arg(&self.data_dir).output().unwrap();

@@ -159,23 +159,18 @@ fn what_cannot_be_is_refused_with_a_reason() {
 #[test]
 fn the_command_line_does_it_too() {
     let node = Node::start();
-    let run = |arguments: &[&str]| {
-        let (code, out, error) = node.command(arguments);
-        assert_eq!(code, 0, "{arguments:?}: {error}");
-        out
-    };
-    run(&["queue", "create", "orders", "--bind", "shop/#", "--deliveries-max", "1", "--policy", "drop-newest"]);
+    node.run(&["queue", "create", "orders", "--bind", "shop/#", "--deliveries-max", "1", "--policy", "drop-newest"]);
     let queue = Queue::of(&node, "orders");
     assert_eq!(queue.show()["settings"]["policy"], "drop-newest");
     assert!(mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", "1", "-m", "a"]).status.success());
-    assert!(run(&["queue", "peek", "orders"]).contains("\"payload\":\"a\""));
+    assert!(node.run(&["queue", "peek", "orders"]).contains("\"payload\":\"a\""));
     let taken = queue.take("");
     queue.settle("nack", &json!({ "receipts": [taken[0].1] }));
-    crate::harness::eventually(|| run(&["queue", "list"]), |list| list.contains("orders-dead  -     1 "));
-    assert_eq!(run(&["queue", "requeue", "orders-dead"]), "requeued 1, left 0\n");
-    assert_eq!(run(&["queue", "purge", "orders"]), "purged 1\n");
-    assert!(run(&["queue", "show", "orders"]).contains("\"purged\": 1"));
-    run(&["queue", "delete", "orders"]);
+    crate::harness::eventually(|| node.run(&["queue", "list"]), |list| list.contains("orders-dead  -     1 "));
+    assert_eq!(node.run(&["queue", "requeue", "orders-dead"]), "requeued 1, left 0\n");
+    assert_eq!(node.run(&["queue", "purge", "orders"]), "purged 1\n");
+    assert!(node.run(&["queue", "show", "orders"]).contains("\"purged\": 1"));
+    node.run(&["queue", "delete", "orders"]);
     let (code, _, error) = node.command(&["queue", "show", "orders"]);
     assert_eq!(code, 1);
     assert!(error.contains("no queue `orders`"), "{error}");
@@ -189,15 +184,12 @@ fn the_figures_are_in_the_metrics() {
         assert_eq!(queue.put("", payload).status, 204);
     }
     queue.take("");
-    let metrics = crate::harness::http(node.web, "GET", "/metrics", &[], b"").text();
-    for line in [
+    node.expect_metrics(&[
         "headwater_queue_messages{queue=\"orders\"} 2",
         "headwater_queue_in_flight_messages{queue=\"orders\"} 1",
         "headwater_queue_delivered_messages_total{queue=\"orders\"} 1",
         "headwater_queue_dropped_messages_total{queue=\"orders\",reason=\"oldest\"} 0",
-    ] {
-        assert!(metrics.lines().any(|it| it == line), "{line} is not in {metrics}");
-    }
+    ]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::client::Client;
 use crate::harness::packets::{connect, packet, publish, text};
-use crate::harness::{Node, NodeOptions, eventually, http};
+use crate::harness::{Node, NodeOptions, eventually};
 use crate::{Stream, numbered};
 
 #[test]
@@ -139,22 +139,17 @@ fn what_cannot_be_is_refused_with_a_reason() {
 #[test]
 fn the_command_line_does_it_too() {
     let node = Node::start();
-    let run = |arguments: &[&str]| {
-        let (code, out, error) = node.command(arguments);
-        assert_eq!(code, 0, "{arguments:?}: {error}");
-        out
-    };
-    run(&["stream", "create", "telemetry", "--bind", "plant/#", "--age-max", "3600", "--durability", "os"]);
+    node.run(&["stream", "create", "telemetry", "--bind", "plant/#", "--age-max", "3600", "--durability", "os"]);
     assert_eq!(Stream::of(&node, "telemetry").show()["settings"]["age_max_s"], 3600);
-    assert_eq!(run(&["stream", "append", "telemetry", "a", "--topic", "plant/1"]), "0\n");
-    assert_eq!(run(&["stream", "append", "telemetry", "b"]), "1\n");
-    let peeked = run(&["stream", "peek", "telemetry", "--offset", "1"]);
+    assert_eq!(node.run(&["stream", "append", "telemetry", "a", "--topic", "plant/1"]), "0\n");
+    assert_eq!(node.run(&["stream", "append", "telemetry", "b"]), "1\n");
+    let peeked = node.run(&["stream", "peek", "telemetry", "--offset", "1"]);
     assert!(peeked.contains("\"payload\":\"b\"") && !peeked.contains("\"payload\":\"a\""), "{peeked}");
-    let list = run(&["stream", "list"]);
+    let list = node.run(&["stream", "list"]);
     assert!(list.contains("telemetry  2 "), "{list}");
-    assert_eq!(run(&["stream", "purge", "telemetry"]), "purged 2\n");
-    assert!(run(&["stream", "show", "telemetry"]).contains("\"earliest\": 2"));
-    run(&["stream", "delete", "telemetry"]);
+    assert_eq!(node.run(&["stream", "purge", "telemetry"]), "purged 2\n");
+    assert!(node.run(&["stream", "show", "telemetry"]).contains("\"earliest\": 2"));
+    node.run(&["stream", "delete", "telemetry"]);
     let (code, _, error) = node.command(&["stream", "show", "telemetry"]);
     assert_eq!(code, 1);
     assert!(error.contains("no stream `telemetry`"), "{error}");
@@ -167,15 +162,12 @@ fn the_figures_are_in_the_metrics() {
     for payload in ["a", "b"] {
         stream.append(payload);
     }
-    let metrics = http(node.web, "GET", "/metrics", &[], b"").text();
-    for line in [
+    node.expect_metrics(&[
         "headwater_stream_messages{stream=\"telemetry\"} 2",
         "headwater_stream_earliest_offset{stream=\"telemetry\"} 0",
         "headwater_stream_next_offset{stream=\"telemetry\"} 2",
         "headwater_stream_trimmed_messages_total{stream=\"telemetry\"} 0",
-    ] {
-        assert!(metrics.lines().any(|it| it == line), "{line} is not in {metrics}");
-    }
+    ]);
 }
 
 #[test]

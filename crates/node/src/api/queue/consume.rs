@@ -19,7 +19,7 @@ use crate::api::ApiState;
 use crate::api::body::Body;
 use crate::api::query::Asked;
 use crate::clock;
-use crate::destinations::{Commit, Destinations, HandedOut, NodeQueue, QueueConsumer, Sink};
+use crate::destinations::{Commit, Destinations, HandedOut, NodeQueue, QueueConsumer};
 use crate::http::Problem;
 
 /// How many messages to take, and how long to wait for the first.
@@ -96,14 +96,10 @@ struct Receipt {
     tag: DeliveryTag,
 }
 
-/// The messages of one request on their way; there is room for as many as it takes.
-#[derive(Debug)]
-struct Arriving(mpsc::Sender<HandedOut>);
-
 /// A request that takes messages. Given up, it gives those back that it did not answer, and they do not count as
 /// delivered: they are dropped before the consumer leaves.
 pub(super) struct Request {
-    pub(super) arriving: mpsc::Receiver<HandedOut>,
+    pub(super) arriving: mpsc::Receiver<HandedOut<NodeQueue>>,
     pub(super) consumer: QueueConsumer,
 }
 
@@ -111,17 +107,10 @@ impl Request {
     /// Takes up to so many messages at a time.
     pub(super) fn begin(queue: &Arc<NodeQueue>, max: usize, destinations: &Destinations) -> Result<Self, Problem> {
         let (sender, arriving) = mpsc::channel(max);
-        let consumer = queue.join(max, Box::new(Arriving(sender)));
+        let consumer = queue.join(max, Box::new(sender));
         let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
         queue.hand_out_now(destinations);
         Ok(Self { arriving, consumer })
-    }
-}
-
-impl Sink for Arriving {
-    fn deliver(&mut self, message: HandedOut) {
-        // A request that is gone drops the message, which gives it back.
-        let _ = self.0.try_send(message);
     }
 }
 
@@ -152,9 +141,9 @@ pub(in crate::api) async fn consume(
 }
 
 /// From here on the receipt speaks for the message.
-pub(super) fn answer(consumer: ConsumerId, handed: &HandedOut) -> ConsumedMessage {
+pub(super) fn answer(consumer: ConsumerId, handed: &HandedOut<NodeQueue>) -> ConsumedMessage {
     handed.ticket.take();
-    let tag = handed.ticket.tag();
+    let tag = handed.ticket.delivery().tag;
     ConsumedMessage {
         receipt: Receipt { consumer, tag }.to_string(),
         id: tag.ordinal.0,

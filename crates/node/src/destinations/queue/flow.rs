@@ -3,37 +3,27 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use flow::services::{Answer, QueueInbox, QueueMessage, Queues, ServiceError};
+use flow::services::{Answer, ConsumerInbox, QueueMessage, Queues, ServiceError};
 use message::{Now, Publication, QueueName};
 use tokio::sync::mpsc;
 
-use super::{HandedOut, NodeQueue, QueueConsumer, Sink};
+use super::{NodeQueue, QueueConsumer};
 use crate::destinations::Destinations;
-
-/// What a queue hands to a flow; there is room for as many as it takes.
-#[derive(Debug)]
-struct FlowSink(mpsc::Sender<HandedOut>);
-
-impl Sink for FlowSink {
-    fn deliver(&mut self, message: HandedOut) {
-        // A flow that is gone drops the message, which gives it back.
-        let _ = self.0.try_send(message);
-    }
-}
+use crate::destinations::hand_out::HandedOut;
 
 /// The messages of a queue that a flow has not taken yet. They are given back before the consumer leaves.
 #[derive(Debug)]
 struct FlowInbox {
-    arriving: mpsc::Receiver<HandedOut>,
+    arriving: mpsc::Receiver<HandedOut<NodeQueue>>,
     consumer: Option<QueueConsumer>,
 }
 
-impl QueueInbox for FlowInbox {
+impl ConsumerInbox<QueueMessage> for FlowInbox {
     fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<QueueMessage>) {
         for _ in 0..room {
             let Poll::Ready(Some(handed)) = self.arriving.poll_recv(cx) else { return };
-            let (publication, delivery, settle) = handed.begin();
-            taken.push(QueueMessage { publication, delivery, settle: Box::new(settle) });
+            let (publication, delivery, receipt) = handed.begin();
+            taken.push(QueueMessage { publication, delivery: delivery.tag.delivery, receipt });
         }
     }
 
@@ -66,10 +56,14 @@ impl Destinations {
 }
 
 impl Queues for Destinations {
-    fn consume(&self, queue: &QueueName, in_flight_max: usize) -> Result<Box<dyn QueueInbox>, ServiceError> {
+    fn consume(
+        &self,
+        queue: &QueueName,
+        in_flight_max: usize,
+    ) -> Result<Box<dyn ConsumerInbox<QueueMessage>>, ServiceError> {
         let queue = self.known(queue)?;
         let (sender, arriving) = mpsc::channel(in_flight_max.max(1));
-        let consumer = queue.join(in_flight_max, Box::new(FlowSink(sender)));
+        let consumer = queue.join(in_flight_max, Box::new(sender));
         let consumer = consumer.map_err(|error| ServiceError(error.to_string()))?;
         Ok(Box::new(FlowInbox { arriving, consumer: Some(consumer) }))
     }

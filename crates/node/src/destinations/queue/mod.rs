@@ -23,11 +23,12 @@ use store::table::StoredQueue;
 use tokio::sync::Notify;
 
 use super::commit::Commit;
+use super::hand_out::{Said, Sink};
 use super::settings;
 use crate::clock;
 use backlog::SpoolBacklog;
-pub(crate) use consumer::{HandedOut, QueueConsumer, Sink};
-use consumer::{Said, Ticket};
+pub(crate) use consumer::QueueConsumer;
+use consumer::QueueDelivery;
 
 /// A queue that can be published to and consumed.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct NodeQueue {
     inside: Mutex<Inside>,
     /// What consumers said and the machine was not told yet. It is the last lock that anyone takes, so that they may speak
     /// wherever they are. Each entry is of a message that is in flight: it cannot hold more than these.
-    said: Mutex<Vec<(ConsumerId, DeliveryTag, Said)>>,
+    said: Mutex<Vec<(QueueDelivery, Said)>>,
     /// There may be something to do.
     work: Notify,
     /// A consumer waits for messages: without one, a new message is nothing to do.
@@ -54,7 +55,7 @@ struct Inside {
     stored: StoredQueue,
     machine: Queue,
     backlog: SpoolBacklog,
-    sinks: BTreeMap<ConsumerId, Box<dyn Sink>>,
+    sinks: BTreeMap<ConsumerId, Box<dyn Sink<NodeQueue>>>,
 }
 
 /// What is known of a queue at one moment.
@@ -200,7 +201,7 @@ impl NodeQueue {
     pub(crate) fn join(
         self: &Arc<Self>,
         in_flight_max: usize,
-        sink: Box<dyn Sink>,
+        sink: Box<dyn Sink<NodeQueue>>,
     ) -> Result<QueueConsumer, TooManyConsumers> {
         let mut inside = self.inside.lock();
         let id = inside.machine.handle_joined(in_flight_max)?;

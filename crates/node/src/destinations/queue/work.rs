@@ -8,9 +8,10 @@ use std::time::Duration;
 use broker::queue::{DeathReason, QueueOutput, dead_letter};
 use message::{Moment, Now, Publication, QueueName, limits};
 
-use super::{HandedOut, Inside, NodeQueue, Said, Ticket};
+use super::{Inside, NodeQueue, QueueDelivery};
 use crate::clock;
 use crate::destinations::Destinations;
+use crate::destinations::hand_out::{HandedOut, Said};
 
 /// How long a queue waits before it reads again what could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -56,7 +57,7 @@ impl NodeQueue {
         let mut inside = self.inside.lock();
         let said = std::mem::take(&mut *self.said.lock());
         let Inside { machine, backlog, .. } = &mut *inside;
-        for (consumer, tag, said) in said {
+        for (QueueDelivery { consumer, tag }, said) in said {
             // What is unknown was settled before, by its time or by the end of its consumer.
             let _ = match said {
                 Said::Done => machine.handle_acknowledged(consumer, tag, backlog).map(|_| ()),
@@ -84,10 +85,10 @@ impl NodeQueue {
                 Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
                 Ok(Some(QueueOutput::Expired { .. })) => {}
                 Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
-                    // A consumer that left meanwhile has no sink, and its ticket gives the message back.
-                    let ticket = Ticket::new(self, consumer, tag);
+                    // A consumer that left meanwhile has no sink, and the message gives itself back.
+                    let handed = HandedOut::new(self, QueueDelivery { consumer, tag }, publication);
                     if let Some(sink) = sinks.get_mut(&consumer) {
-                        sink.deliver(HandedOut { publication, ticket });
+                        sink.deliver(handed);
                     }
                 }
                 Ok(Some(QueueOutput::DeadLetter { ordinal, reason, deliveries, publication })) => {

@@ -4,45 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use broker::queue::Nack;
-use broker::{Broken, Pending, Promises, Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds};
-use message::{DestinationId, StreamName, limits};
+use broker::{Broken, Pending, Promises, SessionSender};
+use message::{DestinationId, StreamName};
 
 use super::Position;
 use super::consumers::{ConsumerError, Reader, consumer_name};
 use super::group::Group;
-use super::member::{Handed, Said, StreamMember, StreamSink, StreamTicket};
+use super::member::StreamMember;
 use crate::destinations::Destinations;
+use crate::destinations::client::ClientSink;
 use crate::mqtt::{Consuming, ReadRefused, ReadRequest, Streams};
-
-/// Where the messages for one client go.
-#[derive(Debug)]
-struct ClientSink {
-    options: SubscribeOptions,
-    to: SessionSender,
-}
-
-impl StreamSink for ClientSink {
-    fn deliver(&mut self, message: Handed) {
-        let Handed { publication, ticket } = message;
-        let identifiers = SubscriptionIds::from(self.options.identifier);
-        self.to.send(publication, self.options.qos, identifiers, Arc::new(ticket));
-    }
-}
-
-impl Receipt for StreamTicket {
-    fn handle_sent(&self) {
-        self.take();
-    }
-
-    fn handle_settled(&self, settled: Settled) {
-        self.say(match settled {
-            Settled::Done => Said::Done,
-            Settled::Refused(Refusal::ForGood) => Said::Not(Nack::Reject),
-            Settled::Refused(Refusal::ForNow) => Said::Not(Nack::Retry { delay: limits::QUEUE_MQTT_RETRY_DELAY }),
-        });
-    }
-}
 
 impl Consuming for StreamMember {}
 

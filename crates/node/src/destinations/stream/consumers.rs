@@ -9,8 +9,9 @@ use store::log::ReadError;
 use store::table::{self, WriteError, Written};
 
 use super::group::{Group, GroupState};
-use super::member::{StreamMember, StreamSink};
+use super::member::StreamMember;
 use super::{NodeStream, Position};
+use crate::destinations::hand_out::Sink;
 
 /// Whose cursor it is.
 #[derive(Debug, Clone)]
@@ -98,7 +99,7 @@ impl NodeStream {
         reader: Reader,
         position: Position,
         in_flight_max: usize,
-        sink: Box<dyn StreamSink>,
+        sink: Box<dyn Sink<Group>>,
     ) -> Result<(StreamMember, Option<Arc<Group>>), ConsumerError> {
         let name = match reader {
             Reader::Alone => {

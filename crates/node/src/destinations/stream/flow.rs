@@ -3,29 +3,18 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use broker::queue::Nack;
-use flow::run::{Outcome, Receipt};
-use flow::services::{Answer, ReadRequest, ServiceError, StreamInbox, StreamMessage, Streams};
-use message::{Now, Publication, StreamName, limits};
+use flow::services::{Answer, ConsumerInbox, ReadRequest, ServiceError, StreamMessage, Streams};
+use message::{Now, Publication, StreamName};
 use store::table::WriteError;
 use tokio::sync::mpsc;
 
 use super::backlog::untold;
 use super::consumers::{Reader, consumer_name};
-use super::member::{Handed, Said, StreamMember, StreamSink};
+use super::group::Group;
+use super::member::StreamMember;
 use super::{NodeStream, Position};
 use crate::destinations::Destinations;
-
-/// What a stream hands to a flow; there is room for as many as it takes.
-#[derive(Debug)]
-struct FlowSink(mpsc::Sender<Handed>);
-
-impl StreamSink for FlowSink {
-    fn deliver(&mut self, message: Handed) {
-        // A flow that is gone drops the message, which gives it back.
-        let _ = self.0.try_send(message);
-    }
-}
+use crate::destinations::hand_out::HandedOut;
 
 /// A reader that joins when it is first asked for messages: a version of a flow is built while the one before still reads.
 struct FlowInbox {
@@ -33,8 +22,8 @@ struct FlowInbox {
     /// Who reads, from where; none once it has joined, or does not any more.
     joining: Option<(Reader, Position)>,
     in_flight_max: usize,
-    sender: mpsc::Sender<Handed>,
-    arriving: mpsc::Receiver<Handed>,
+    sender: mpsc::Sender<HandedOut<Group>>,
+    arriving: mpsc::Receiver<HandedOut<Group>>,
     member: Option<StreamMember>,
     /// The first place of a new cursor, on its way to the disk: nothing is read before it is there.
     saving: Option<Answer<Result<(), WriteError>>>,
@@ -43,7 +32,7 @@ struct FlowInbox {
 impl FlowInbox {
     fn join(&mut self) {
         let Some((reader, position)) = self.joining.take() else { return };
-        let sink = Box::new(FlowSink(self.sender.clone()));
+        let sink = Box::new(self.sender.clone());
         match self.stream.join(reader, position, self.in_flight_max, sink) {
             Ok((member, new)) => {
                 self.member = Some(member);
@@ -65,7 +54,7 @@ impl FlowInbox {
     }
 }
 
-impl StreamInbox for FlowInbox {
+impl ConsumerInbox<StreamMessage> for FlowInbox {
     fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>) {
         self.join();
         if self.poll_saved(cx).is_pending() {
@@ -92,18 +81,11 @@ impl StreamInbox for FlowInbox {
 }
 
 /// The message for an itinerary, which says at its end what became of it.
-fn begin(handed: Handed) -> StreamMessage {
-    let Handed { publication, ticket } = handed;
-    ticket.take();
-    let offset = ticket.offset().0;
+fn begin(handed: HandedOut<Group>) -> StreamMessage {
+    let (publication, delivery, receipt) = handed.begin();
     let (publication, appended_at, missing) = untold(Arc::unwrap_or_clone(publication));
     let appended_at = appended_at.unwrap_or(publication.published_at);
-    let receipt = Receipt::new(move |outcome| {
-        ticket.say(match outcome {
-            Outcome::Done => Said::Done,
-            Outcome::Failed => Said::Not(Nack::Retry { delay: limits::QUEUE_FLOW_RETRY_DELAY }),
-        });
-    });
+    let offset = delivery.offset().0;
     StreamMessage { publication: Arc::new(publication), offset, appended_at, missing, receipt }
 }
 
@@ -127,7 +109,11 @@ impl Streams for Destinations {
         Ok(Box::pin(async move { appended.await.map_err(|error| ServiceError(error.to_string())) }))
     }
 
-    fn read(&self, stream: &StreamName, request: ReadRequest) -> Result<Box<dyn StreamInbox>, ServiceError> {
+    fn read(
+        &self,
+        stream: &StreamName,
+        request: ReadRequest,
+    ) -> Result<Box<dyn ConsumerInbox<StreamMessage>>, ServiceError> {
         let stream = self.stream_of_flow(stream)?;
         let reader = match &request.consumer {
             Some(name) => consumer_name(name.as_str()).map(Reader::Group),

@@ -15,8 +15,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::backlog::StreamBacklog;
-use super::member::{DeliveryName, Handed, Said, StreamMember, StreamSink, StreamTicket};
+use super::member::{StreamDelivery, StreamMember};
 use crate::clock;
+use crate::destinations::hand_out::{HandedOut, HandsOut, Said, Sink};
 
 /// What groups of all streams need.
 #[derive(Debug, Clone)]
@@ -44,10 +45,19 @@ pub(super) struct Group {
     inside: Mutex<Inside>,
     /// What readers said and the machine was not told yet. It is the last lock that anyone takes. Each entry is of a message
     /// that is in flight: it cannot hold more than these, and those of before a seek.
-    said: Mutex<Vec<(DeliveryName, Said)>>,
+    said: Mutex<Vec<(StreamDelivery, Said)>>,
     work: Notify,
     /// The cursor as the tables have it.
     saved: AtomicU64,
+}
+
+impl HandsOut for Group {
+    type Delivery = StreamDelivery;
+
+    fn say(&self, delivery: StreamDelivery, said: Said) {
+        self.said.lock().push((delivery, said));
+        self.work.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -69,7 +79,7 @@ struct Member {
     id: u64,
     consumer: ConsumerId,
     in_flight_max: usize,
-    sink: Box<dyn StreamSink>,
+    sink: Box<dyn Sink<Group>>,
     /// Takes no more.
     is_at_rest: bool,
 }
@@ -134,7 +144,7 @@ impl Group {
     pub(super) fn join(
         self: &Arc<Self>,
         in_flight_max: usize,
-        sink: Box<dyn StreamSink>,
+        sink: Box<dyn Sink<Group>>,
     ) -> Result<StreamMember, TooManyConsumers> {
         let mut inside = self.inside.lock();
         let consumer = inside.machine.handle_joined(in_flight_max)?;
@@ -172,11 +182,6 @@ impl Group {
             member.is_at_rest = true;
             machine.handle_retired(member.consumer);
         }
-    }
-
-    pub(super) fn say(&self, delivery: DeliveryName, said: Said) {
-        self.said.lock().push((delivery, said));
-        self.work.notify_one();
     }
 
     /// Lets all readers go, for good.
@@ -321,7 +326,7 @@ impl Group {
     fn hear(&self, now: Now, inside: &mut Inside) {
         let said = std::mem::take(&mut *self.said.lock());
         let Inside { machine, backlog, round, .. } = inside;
-        for (DeliveryName { consumer, tag, .. }, said) in said.into_iter().filter(|(name, _)| name.round == *round) {
+        for (StreamDelivery { consumer, tag, .. }, said) in said.into_iter().filter(|(name, _)| name.round == *round) {
             // What is unknown was settled before, by the end of its reader.
             let _ = match said {
                 Said::Done => machine.handle_acknowledged(consumer, tag, backlog),
@@ -343,11 +348,11 @@ impl Group {
                 Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
                 Ok(Some(QueueOutput::Expired { .. })) => {}
                 Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
-                    let name = DeliveryName { round: *round, consumer, tag };
+                    let delivery = StreamDelivery { round: *round, consumer, tag };
                     // One that nobody takes gives itself back.
-                    let ticket = StreamTicket::new(self, name);
+                    let handed = HandedOut::new(self, delivery, publication);
                     if let Some(member) = members.iter_mut().find(|member| member.consumer == consumer) {
-                        member.sink.deliver(Handed { publication, ticket });
+                        member.sink.deliver(handed);
                     }
                 }
                 // A reader refused it for good: others need not try.

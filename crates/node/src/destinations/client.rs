@@ -1,0 +1,38 @@
+//! MQTT clients as those to whom messages of queues and streams are handed.
+
+use std::sync::Arc;
+
+use broker::queue::Nack;
+use broker::{Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds};
+use message::limits;
+
+use super::hand_out::{HandedOut, HandsOut, Said, Sink, Ticket};
+
+/// Where the messages for one client go.
+#[derive(Debug)]
+pub(super) struct ClientSink {
+    pub(super) options: SubscribeOptions,
+    pub(super) to: SessionSender,
+}
+
+impl<From: HandsOut> Sink<From> for ClientSink {
+    fn deliver(&mut self, message: HandedOut<From>) {
+        let HandedOut { publication, ticket } = message;
+        let identifiers = SubscriptionIds::from(self.options.identifier);
+        self.to.send(publication, self.options.qos, identifiers, Arc::new(ticket));
+    }
+}
+
+impl<From: HandsOut> Receipt for Ticket<From> {
+    fn handle_sent(&self) {
+        self.take();
+    }
+
+    fn handle_settled(&self, settled: Settled) {
+        self.say(match settled {
+            Settled::Done => Said::Done,
+            Settled::Refused(Refusal::ForGood) => Said::Not(Nack::Reject),
+            Settled::Refused(Refusal::ForNow) => Said::Not(Nack::Retry { delay: limits::QUEUE_MQTT_RETRY_DELAY }),
+        });
+    }
+}
