@@ -330,6 +330,8 @@ pub const TABLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What the disk must have left beyond a group of writes: a write that the disk cuts short poisons the table file, so it is
 /// not tried. Enough for the pages that a commit moves.
 pub const TABLE_DISK_RESERVE_BYTES: u64 = 1024 * 1024;
+/// Damaged table files that are set aside within one microsecond: a name is looked for among so many.
+pub const TABLE_SET_ASIDE_NAMES_MAX: u32 = 100;
 /// One entry of the `meta` table.
 pub const TABLE_META_BYTES_MAX: usize = 1024 * 1024;
 
@@ -404,6 +406,8 @@ pub const SPOOL_AGED_MESSAGES: usize = 256;
 pub const SPOOL_WIDE_PLACEMENTS_LEAST: u32 = 64;
 /// Memory of such records together: some twenty messages that went to ten thousand sessions each.
 pub const SPOOL_WIDE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The label of a session or queue, which is written again with each segment; a longer one is cut to the name by who gives it.
+pub const SPOOL_LABEL_BYTES_MAX: usize = 16 * 1024;
 /// What a message counts for in the limit of its destination beside its topic and payload: about what its record has.
 pub const SPOOL_MESSAGE_OVERHEAD_BYTES: usize = 48;
 

@@ -15,6 +15,7 @@ mod log_limit;
 pub mod mqtt;
 #[cfg(test)]
 mod published;
+mod removed;
 mod retained;
 pub mod run;
 mod scheduling;
@@ -22,5 +23,6 @@ mod sessions;
 pub mod stores;
 mod system_topics;
 pub mod telemetry;
+mod unknown;
 
 pub use api::openapi_json;

@@ -1,7 +1,7 @@
 //! Sessions on disk: every change of those that outlive their connection is handed to the table file, and a start begins
 //! with what is there. What waits for them lies in the spool.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,27 +35,6 @@ pub(crate) fn store(settings: &SessionSettings, tables: &Tables, spool: &Spool) 
     };
     let journal = SessionsOnDisk::new(tables, options.durability);
     SessionStore { spool: spool.clone(), journal: Arc::new(journal), options }
-}
-
-/// Removes from the spool what waits for nobody that is known any more, as after a crash between the end of a session
-/// and that of its messages.
-pub(crate) fn remove_unknown(tables: &Tables, spool: &Spool, sessions: &[RestoredSession]) -> Result<(), ReadError> {
-    let mut known: HashSet<DestinationId> = sessions.iter().map(|session| session.destination).collect();
-    let queues = tables.queues().each(|_, queue| {
-        known.insert(queue.destination);
-    })?;
-    let streams = tables.streams().each(|_, stream| {
-        known.insert(stream.destination);
-    })?;
-    let mut damaged = queues.damaged + streams.damaged;
-    damaged += tables.sessions().each(|_, _| {})?.damaged;
-    // What is damaged there may name a place that is not to be forgotten.
-    if damaged == 0 {
-        for unknown in spool.destinations().into_iter().filter(|id| !known.contains(id)) {
-            spool.remove(unknown);
-        }
-    }
-    Ok(())
 }
 
 /// Writes what happens to sessions.

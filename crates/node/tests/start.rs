@@ -54,19 +54,6 @@ fn a_damaged_configuration_is_named_by_line_and_nothing_is_made() {
 }
 
 #[test]
-fn a_damaged_table_file_is_left_in_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    Node::start_in(&data, &NodeOptions::default()).stop();
-    let tables = data.join("tables.redb");
-    std::fs::write(&tables, vec![7; 100_000]).unwrap();
-    let (code, said) = NodeOptions::default().refusal(&data);
-    assert_eq!(code, Some(1));
-    assert!(said.contains("tables.redb") && said.contains("backup"), "{said}");
-    assert_eq!(std::fs::read(&tables).unwrap(), vec![7; 100_000]);
-}
-
-#[test]
 fn sigterm_ends_a_node_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -44,6 +44,7 @@ use crate::http::{EventStreams, Problem, complete_errors};
 use crate::library::FlowLibrary;
 use crate::mqtt::Mqtt;
 use crate::run::Addresses;
+use crate::unknown::Unknown;
 
 /// What the handlers work on; cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) tables: Tables,
     pub(crate) spool: ::store::spool::Spool,
     pub(crate) destinations: Arc<Destinations>,
+    /// What the logs have that the tables did not know at the start.
+    pub(crate) unknown: Unknown,
     /// Answers that go on.
     pub(crate) event_streams: EventStreams,
     /// All flows that shall run have been started, and the node does not stop.

@@ -1,13 +1,13 @@
 //! The streams of the node: which there are, made and changed by configuration, API and command line, kept in the tables,
 //! fed by the broker's router. Each has a folder of its own.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use broker::Bindings;
 use indexmap::IndexMap;
-use message::{StreamName, TopicFilter, limits};
+use message::{DestinationId, StreamName, TopicFilter, limits};
 use store::disk::{Disk, RealDisk};
 use store::log::{Committer, LogRecovery};
 use store::stream::Stream;
@@ -49,34 +49,49 @@ impl StreamLogs {
         Self { folder, committer: Arc::downgrade(committer) }
     }
 
-    fn folder_of(&self, stored: &StoredStream) -> PathBuf {
-        self.folder.join(stored.destination.get().to_string())
+    pub(crate) fn folder_of(&self, stream: DestinationId) -> PathBuf {
+        self.folder.join(stream.get().to_string())
+    }
+
+    pub(crate) fn has_folder(&self, stream: DestinationId) -> bool {
+        self.folder_of(stream).exists()
+    }
+
+    /// The streams that have a folder, known or not. What does not look like one was put there by someone else.
+    pub(crate) fn folders(&self) -> BTreeSet<DestinationId> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return BTreeSet::new() };
+        let number = |name: &str| name.parse().ok().filter(|number: &u64| number.to_string() == name);
+        let id = |entry: std::fs::DirEntry| number(entry.file_name().to_str()?).map(DestinationId::new);
+        entries.flatten().filter_map(id).collect()
+    }
+
+    /// Deletes the folder of a stream that was removed. That it fails is told, and made up for at the next start.
+    pub(crate) fn remove(&self, stream: DestinationId) {
+        let folder = self.folder_of(stream);
+        match std::fs::remove_dir_all(&folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "the files of a stream that was removed are still there");
+            }
+        }
+    }
+
+    /// Returns when it is on disk which folders there are.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        match RealDisk.sync_folder(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        }
     }
 
     fn open(&self, name: &StreamName, stored: &StoredStream) -> Result<Stream, ChangeError> {
         let committer = self.committer.upgrade().ok_or(ChangeError::Stopping)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (stream, recovery) = Stream::open(disk, &self.folder_of(stored), log_options(&stored.options), &committer)?;
+        let (stream, recovery) =
+            Stream::open(disk, &self.folder_of(stored.destination), log_options(&stored.options), &committer)?;
         tell(name, &recovery);
         Ok(stream)
-    }
-
-    /// Removes the folders that belong to no stream, as a crash while one was removed leaves them.
-    fn remove_unknown(&self, known: &HashSet<String>) {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // What does not look like a stream was put there by someone else.
-            if name.bytes().all(|byte| byte.is_ascii_digit()) && !known.contains(&name) {
-                remove_folder(&entry.path());
-            }
-        }
-    }
-}
-
-fn remove_folder(folder: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        tracing::warn!(folder = %folder.display(), %error, "the files of a stream that was removed are still there");
     }
 }
 
@@ -114,9 +129,6 @@ impl Destinations {
                 folder = %self.logs.folder.display(),
                 "the tables are damaged: streams are not known any more, their files stay"
             );
-        } else {
-            let folders = known.iter().map(|(_, stored)| stored.destination.get().to_string()).collect();
-            self.logs.remove_unknown(&folders);
         }
         for (name, stored) in known {
             self.start_stream(name, stored)?;
@@ -182,10 +194,10 @@ impl Destinations {
         self.streams.write().remove(name);
         let stored = stream.stored();
         self.spool.remove(stored.destination);
-        let folder = self.logs.folder_of(&stored);
+        let logs = self.logs.clone();
         drop(stream);
-        // It may be much. That it fails is told, and made up for at the next start.
-        let _ = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        // It may be much.
+        let _ = tokio::task::spawn_blocking(move || logs.remove(stored.destination)).await;
         Ok(true)
     }
 

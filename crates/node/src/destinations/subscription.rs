@@ -81,6 +81,12 @@ impl Destinations {
         self.queues.read().get(&name).map(|running| Arc::clone(&running.bindings))
     }
 
+    /// Messages that wait in the durable subscription of a module, and in its dead letter queue.
+    pub(crate) fn waits_in_subscription(&self, flow: &FlowId, module: &ModuleId) -> u64 {
+        let names = [QueueName::of_subscription(flow, module), QueueName::of_dead_letters(flow, module)];
+        names.iter().filter_map(|name| self.queue(name)).map(|queue| queue.state().waiting_messages).sum()
+    }
+
     /// All modules that have a durable subscription, with their flows.
     pub(crate) fn subscriptions(&self) -> BTreeSet<(FlowId, ModuleId)> {
         self.queues.read().keys().filter_map(QueueName::owner).collect()

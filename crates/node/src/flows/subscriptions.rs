@@ -69,14 +69,31 @@ impl FlowHost {
     }
 
     /// Removes what a node that was killed amid a change has left: subscriptions of flows that are not deployed, and those
-    /// that a deployed version does not have. What a flow has whose version cannot be read is kept.
+    /// that a deployed version does not have. One with messages in it is kept and gets no more of them: the tables may be
+    /// older than what waits. What a flow has whose version cannot be read is kept as well.
     pub(crate) async fn tidy_subscriptions(&self, deployed: &BTreeSet<FlowId>) {
-        let owners = self.parts.destinations.subscriptions().into_iter();
+        let destinations = &self.parts.destinations;
+        let owners = destinations.subscriptions().into_iter();
         let is_left = |(flow, module): &Owner| {
             let state = self.show(flow);
             !deployed.contains(flow) || state.is_some_and(|state| !wanted(&state.plan).contains(module))
         };
-        self.remove_subscriptions(owners.filter(is_left)).await;
+        let (kept, empty): (Vec<_>, Vec<_>) =
+            owners.filter(is_left).partition(|(flow, module)| destinations.waits_in_subscription(flow, module) > 0);
+        self.remove_subscriptions(empty).await;
+        for (flow, module) in kept {
+            let messages = destinations.waits_in_subscription(&flow, &module);
+            if let Some(bindings) = destinations.subscription_bindings(&flow, &module) {
+                bindings.set(Vec::new());
+            }
+            tracing::error!(
+                %flow,
+                %module,
+                messages,
+                "no deployed flow has a durable subscription, whose messages are kept: deploy a flow that has it, and \
+                 remove that flow if the messages are not wanted"
+            );
+        }
     }
 }
 

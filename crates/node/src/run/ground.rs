@@ -15,7 +15,8 @@ use crate::config::{Config, MailboxDrops};
 use crate::destinations::{Destinations, Wanted};
 use crate::mqtt::{AssignedIds, Mqtt, MqttFigures, Queues, Streams};
 use crate::retained::{self, RetainedOnDisk};
-use crate::sessions;
+use crate::unknown::{self, Unknown};
+use crate::{removed, sessions};
 
 /// The ground of one node.
 pub(super) struct Ground {
@@ -24,19 +25,25 @@ pub(super) struct Ground {
     pub(super) router: Arc<Router>,
     pub(super) destinations: Arc<Destinations>,
     pub(super) mqtt: Arc<Mqtt>,
+    pub(super) unknown: Unknown,
 }
 
 impl Ground {
     pub(super) async fn lay(config: &Config, data_dir: &Path) -> Result<Self, StartError> {
         let tables = open_tables(data_dir)?;
         let logs = Logs::open(data_dir)?;
+        let streams = logs.of_streams();
+        let failed = |error: ReadError| StartError::Tables(error.to_string());
+        removed::finish(&tables, &logs.spool, &streams).map_err(failed)?;
+        unknown::go_beyond(&tables, logs.highest_destination, &streams);
+        let unknown = unknown::report(&tables, &logs.spool, &streams).map_err(failed)?;
         let router = router(config, &tables, &logs.spool);
         let destinations = open_destinations(config, &tables, &logs, &router).await?;
         let store = sessions::store(&config.sessions, &tables, &logs.spool);
         let mqtt = mqtt(config, &router, &destinations, store);
         // After the queues, so that wills that are due find them.
-        restore_sessions(&tables, &logs.spool, &mqtt)?;
-        Ok(Self { tables, logs, router, destinations, mqtt })
+        restore_sessions(&tables, &mqtt)?;
+        Ok(Self { tables, logs, router, destinations, mqtt, unknown })
     }
 }
 
@@ -52,12 +59,17 @@ async fn open_destinations(
 }
 
 fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
-    let (tables, condition) = Tables::open(&data_dir.join("tables.redb"))?;
+    let (tables, condition) = Tables::open_always(&data_dir.join("tables.redb"), clock::now().wall)?;
     match condition {
         Condition::New | Condition::Closed => {}
         Condition::Recovered => tracing::info!("the node was not stopped in order; all that it had confirmed is there"),
         Condition::Repaired => tracing::error!(
             "tables.redb was damaged and went back to its last whole state: what was written after that is lost"
+        ),
+        Condition::Begun { aside, what } => tracing::error!(
+            aside = %aside.display(),
+            "tables.redb was damaged beyond repair ({what}) and is set aside; the node begins with empty tables: flows, retained \
+             messages, stores and subscriptions are lost unless a copy of tables.redb is put back"
         ),
     }
     Ok(tables)
@@ -77,10 +89,8 @@ fn router(config: &Config, tables: &Tables, spool: &Spool) -> Arc<Router> {
 }
 
 /// Takes sessions up again before anyone can publish to them or connect.
-fn restore_sessions(tables: &Tables, spool: &Spool, mqtt: &Mqtt) -> Result<(), StartError> {
-    let failed = |error: ReadError| StartError::Sessions(error.to_string());
-    let found = sessions::found(tables).map_err(failed)?;
-    sessions::remove_unknown(tables, spool, &found).map_err(failed)?;
+fn restore_sessions(tables: &Tables, mqtt: &Mqtt) -> Result<(), StartError> {
+    let found = sessions::found(tables).map_err(|error| StartError::Sessions(error.to_string()))?;
     mqtt.sessions.restore(clock::now(), mqtt.mailbox, found);
     Ok(())
 }

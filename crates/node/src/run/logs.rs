@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use message::DestinationId;
 use store::disk::RealDisk;
 use store::log::{Committer, Poisoned};
 use store::spool::{OpenError, Recovery, RewriteError, RewriteStep, Spool, SpoolOptions};
@@ -22,6 +23,8 @@ const REWRITE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Logs {
     /// What waits for queues and sessions.
     pub(super) spool: Spool,
+    /// The largest number of a session or queue that is in the files of the spool.
+    pub(super) highest_destination: Option<DestinationId>,
     committer: Arc<Committer>,
     streams: PathBuf,
 }
@@ -41,7 +44,8 @@ impl Logs {
         let committer = Arc::new(Committer::start(Arc::clone(&disk) as Arc<dyn store::disk::Disk>)?);
         let (spool, recovery) = Spool::open(disk, &data_dir.join("spool"), SpoolOptions::default(), &committer)?;
         tell(&recovery);
-        Ok(Self { spool, committer, streams: data_dir.join("streams") })
+        let highest_destination = recovery.highest_destination;
+        Ok(Self { spool, highest_destination, committer, streams: data_dir.join("streams") })
     }
 
     /// Where streams have their logs.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use broker::Router;
 use flow::Catalog;
-use store::table::OpenError;
+use store::table::{OpenError, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +28,7 @@ use crate::flows::{FlowHost, HostParts};
 use crate::http::{EventStreams, HttpServer, Stop};
 use crate::library::{FlowFolder, FlowLibrary};
 use crate::mqtt::{self, Gate, IoThreads, Mqtt, MqttListener, Phase};
+use crate::removed;
 use crate::stores::NodeStores;
 use crate::system_topics::tell_system_topics;
 
@@ -42,7 +43,9 @@ pub enum StartError {
     )]
     Listen { key: &'static str, address: SocketAddr, source: io::Error },
     #[error(transparent)]
-    Tables(#[from] OpenError),
+    OpenTables(#[from] OpenError),
+    #[error("cannot read the tables: {0}")]
+    Tables(String),
     #[error(transparent)]
     Logs(#[from] LogsError),
     #[error("cannot read the sessions of MQTT clients: {0}")]
@@ -79,7 +82,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let (token, is_first_start) = data_dir.admin_token()?;
     let bound = bind(&config).await?;
     let addresses = bound.addresses;
-    let Ground { tables, logs, router, destinations, mqtt } = Ground::lay(&config, data_dir.path()).await?;
+    let Ground { tables, logs, router, destinations, mqtt, unknown } = Ground::lay(&config, data_dir.path()).await?;
     let stores = NodeStores::new(tables.key_values());
     let endpoints = EndpointTable::new();
     let host = FlowHost::start(host_parts(&router, &endpoints, data_dir.path(), &stores, &destinations));
@@ -98,13 +101,14 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
         tables,
         spool: logs.spool.clone(),
         destinations,
+        unknown,
         event_streams: EventStreams::new(stop.clone()),
         ready: AtomicBool::new(false),
     });
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));
-    let mut background = begin_background(&config, &mqtt, &stores, &logs, &api.destinations);
+    let mut background = begin_background(&config, &mqtt, &stores, &api.tables, &logs, &api.destinations);
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
@@ -162,12 +166,14 @@ fn begin_background(
     config: &Config,
     mqtt: &Arc<Mqtt>,
     stores: &Arc<NodeStores>,
+    tables: &Tables,
     logs: &Logs,
     destinations: &Arc<Destinations>,
 ) -> JoinSet<()> {
     let mut background = JoinSet::new();
     background.spawn(keep_small(logs.spool.clone()));
     background.spawn(keep_young(logs.spool.clone(), Arc::clone(destinations)));
+    background.spawn(removed::keep_tidy(tables.clone(), logs.spool.clone(), logs.of_streams()));
     background.spawn(mqtt::run_timers(Arc::clone(mqtt)));
     background.spawn(Arc::clone(stores).keep_swept());
     if let Some(interval) = config.sys_interval() {

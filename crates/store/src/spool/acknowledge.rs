@@ -99,10 +99,12 @@ impl Spool {
         for extent in &found.extents {
             count_out(&mut state.segments, &mut state.emptied, extent.segment, u64::from(extent.live), extent.bytes);
         }
-        let point = if found.next == 0 && found.inbound.is_empty() {
-            CommitPoint::REACHED
+        let was_used = found.next > 0 || !found.inbound.is_empty();
+        let point = if was_used || found.label.is_some() {
+            let durability = if was_used { Durability::Fsync } else { Durability::Os };
+            state.put_state(KIND_REMOVED, durability, |buffer| put_varint(buffer, destination.get()))
         } else {
-            state.put_state(KIND_REMOVED, Durability::Fsync, |buffer| put_varint(buffer, destination.get()))
+            CommitPoint::REACHED
         };
         state.remove_emptied();
         self.log.unlock(guard);

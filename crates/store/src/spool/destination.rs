@@ -105,6 +105,8 @@ pub(super) struct Destination {
     /// Messages were dropped when they came in, and that is not written down yet.
     pub(super) has_dropped_newest: bool,
     pub(super) keys: Option<Box<Keys>>,
+    /// What it is, for those who use the spool.
+    pub(super) label: Option<Box<[u8]>>,
 }
 
 impl Destination {

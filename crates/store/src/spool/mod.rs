@@ -10,6 +10,7 @@ mod append;
 mod destination;
 mod examined;
 mod footer;
+mod label;
 mod options;
 mod placement;
 mod read;

@@ -11,6 +11,7 @@
 //! | 7 snapshot | see `snapshot` |
 //! | 8 delivered | destination; ordinal; how often it was delivered |
 //! | 9 dropped | destination; how many messages were dropped so far as there was no room for them |
+//! | 10 labels | each: destination; length of its label and the label |
 //!
 //! Runs: their count; each as the distance from the end of the one before (the first from zero), and its length.
 
@@ -29,6 +30,7 @@ pub(super) const KIND_REMOVED: u8 = 6;
 pub(super) const KIND_SNAPSHOT: u8 = 7;
 pub(super) const KIND_DELIVERED: u8 = 8;
 pub(super) const KIND_DROPPED: u8 = 9;
+pub(super) const KIND_LABELS: u8 = 10;
 
 const RETAIN: u8 = 1 << 2;
 const IDENTIFIERS: u8 = 1 << 3;
@@ -259,4 +261,18 @@ pub(super) fn put_dropped(buffer: &mut Vec<u8>, destination: DestinationId, coun
 
 pub(super) fn dropped(decoder: &mut Decoder<'_>) -> Option<(DestinationId, u64)> {
     Some((DestinationId::new(decoder.varint()?), decoder.varint()?))
+}
+
+/// One of the labels in a record of them.
+pub(super) fn put_label(buffer: &mut Vec<u8>, destination: DestinationId, label: &[u8]) {
+    put_varint(buffer, destination.get());
+    put_varint(buffer, label.len() as u64);
+    buffer.extend_from_slice(label);
+}
+
+/// The next label in a record of them.
+pub(super) fn label<'a>(decoder: &mut Decoder<'a>) -> Option<(DestinationId, &'a [u8])> {
+    let destination = DestinationId::new(decoder.varint()?);
+    let length = decoder.count()?;
+    Some((destination, decoder.take(length)?))
 }

@@ -53,7 +53,7 @@ pub(super) struct State {
     /// By base.
     pub(super) segments: BTreeMap<u64, Sealed>,
     pub(super) segments_bytes: u64,
-    /// Where the snapshot ends that the segment which is being filled begins with: it is not ended before it holds as much
+    /// Where the snapshot and the labels end that the segment which is being filled begins with: it is not ended before it holds as much
     /// beside it, however many destinations there are.
     pub(super) snapshot_end: u64,
     /// Destinations with messages in the segment that is being filled.
@@ -158,6 +158,7 @@ impl State {
             put_snapshot(begun.buffer, destinations.iter());
             self.tail.finish(start, Durability::Fsync);
         }
+        self.put_labels();
         self.snapshot_end = self.tail.active().map_or(0, |(_, filled)| filled);
         self.remove_emptied();
     }

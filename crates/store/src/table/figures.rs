@@ -22,6 +22,8 @@ pub struct TableFigures {
     pub bytes_waiting: u64,
     /// Changes of retained messages that wait now.
     pub retained_waiting: u64,
+    /// Files that were found damaged beyond repair and set aside when this one was opened: one or none.
+    pub set_aside: u64,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +61,7 @@ impl Tables {
             writes_waiting: writes_waiting as u64,
             bytes_waiting: bytes_waiting as u64,
             retained_waiting: self.retained.waiting() as u64,
+            set_aside: u64::from(self.has_begun_anew),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! Reads see the last commit and never wait for a write. Writes are handed to the one committer, which puts what waits
 //! into one commit; a [`Written`] is ready when its commit is on disk and seen by every later read.
 
+mod aside;
 mod committer;
 mod consumers;
 mod destinations;
 mod figures;
 mod flows;
 mod key_value;
+mod label;
 mod meta;
 mod open;
 mod overlay;
@@ -17,6 +19,7 @@ mod publication;
 mod queues;
 mod read;
 mod record;
+mod removals;
 mod retained;
 mod room;
 mod schema;
@@ -40,10 +43,12 @@ pub use destinations::DestinationIds;
 pub use figures::TableFigures;
 pub use flows::{FlowDraft, FlowFormat, FlowMarks, FlowTable, FlowVersion, VersionSummary};
 pub use key_value::{KeyPage, KeyValueTable, StoreSummary};
+pub use label::Label;
 pub use meta::MetaTable;
 pub use open::{Condition, OpenError};
 pub use queues::{QueueOptions, QueueTable, StoredQueue};
 pub use read::{ReadError, Scan};
+pub use removals::RemovalTable;
 pub use retained::{RetainedPoint, RetainedTable};
 pub use sessions::{SessionTable, StoredSession, StoredWill};
 pub use streams::{StoredStream, StreamOptions, StreamTable};
@@ -56,13 +61,16 @@ pub struct Tables {
     committer: Arc<Committer>,
     destinations: Arc<DestinationIds>,
     retained: RetainedTable,
+    /// The file that was there was damaged beyond repair.
+    has_begun_anew: bool,
 }
 
 impl Tables {
     fn new(committer: Committer) -> Self {
         let committer = Arc::new(committer);
         let destinations = Arc::new(DestinationIds::new(Arc::clone(&committer)));
-        Self { retained: RetainedTable::new(Arc::clone(&committer)), destinations, committer }
+        let retained = RetainedTable::new(Arc::clone(&committer));
+        Self { retained, destinations, committer, has_begun_anew: false }
     }
 
     /// Persistent key/value stores.
@@ -103,6 +111,11 @@ impl Tables {
     /// Consumers of streams.
     pub fn consumers(&self) -> ConsumerTable {
         ConsumerTable { committer: Arc::clone(&self.committer) }
+    }
+
+    /// Marks of what was removed.
+    pub fn removals(&self) -> RemovalTable {
+        RemovalTable { committer: Arc::clone(&self.committer) }
     }
 
     /// Ids for new sessions, queues and streams.

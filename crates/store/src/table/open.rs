@@ -1,10 +1,10 @@
-//! Opening the table file: it is made when missing, recovered after a crash, repaired as far as possible when damaged,
-//! and otherwise refused with what to do. It is never deleted or begun anew.
+//! Opening the table file: it is made when missing, recovered after a crash, repaired as far as possible when damaged.
+//! It is never deleted: what cannot be repaired is set aside as it is, see `aside.rs`.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +20,7 @@ use super::room::Room;
 use super::schema::{FORMAT, FORMAT_KEY, META, Snapshot, Transaction};
 
 /// In what condition the file was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// There was none: an empty one was made.
     New,
@@ -30,6 +30,8 @@ pub enum Condition {
     Recovered,
     /// It was damaged, and went back to the last commit that is whole: writes acknowledged after that are lost.
     Repaired,
+    /// It was damaged beyond repair and is set aside; the tables began anew.
+    Begun { aside: PathBuf, what: String },
 }
 
 /// Why the table file cannot be opened.
@@ -40,8 +42,8 @@ pub enum OpenError {
     #[error("`{file}` is in use by another process: stop the other node, or give this one a data folder of its own")]
     InUse { file: String },
     #[error(
-        "`{file}` is damaged and cannot be repaired ({what}); it was left in place: restore it from a backup, \
-         or move it away to begin with empty tables"
+        "`{file}` is damaged and cannot be repaired ({what}); it was left in place: the next start of the node sets it aside, \
+         or restore it from a backup before"
     )]
     Damaged { file: String, what: String },
     #[error(
@@ -51,7 +53,7 @@ pub enum OpenError {
 }
 
 impl Tables {
-    /// Opens the table file at `path`, whose folder must exist.
+    /// Opens the table file at `path`, whose folder must exist. One that is damaged beyond repair is an error.
     pub fn open(path: &Path) -> Result<(Self, Condition), OpenError> {
         let file = path.display().to_string();
         let size = match std::fs::metadata(path) {
@@ -214,7 +216,7 @@ fn check_format(meta: &ReadTable) -> Result<(), Fault> {
 }
 
 /// A new file is there after a power loss only when its folder has been synced.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => File::open(".")?.sync_all(),

@@ -69,12 +69,21 @@ impl QueueTable {
         })
     }
 
-    /// Says whether the queue was there.
+    /// Removes a queue and marks its messages for deletion, in one step. Says whether it was there.
     pub fn remove(&self, name: &QueueName) -> Written<bool> {
         let key = name.as_str().to_owned();
-        self.committer
-            .shared
-            .write(key.len(), move |transaction| Ok(transaction.queues.remove(key.as_bytes())?.is_some()))
+        self.committer.shared.write(key.len(), move |transaction| {
+            let key = key.as_bytes();
+            let removed = transaction.queues.remove(key)?;
+            let Some(removed) = removed.map(|record| StoredQueue::decode(key, record.value())) else {
+                return Ok(false);
+            };
+            // Of one that is damaged nobody knows where its messages are: they are reported at the next start.
+            if let Ok(queue) = removed {
+                transaction.mark_removed(queue.destination)?;
+            }
+            Ok(true)
+        })
     }
 
     /// Hands every queue to `take`, in the order of the names.

@@ -13,6 +13,7 @@
 //! | `queues` | queue name | see `queues.rs` |
 //! | `streams` | stream name | see `streams.rs` |
 //! | `consumers` | stream name, NUL, consumer name | see `consumers.rs` |
+//! | `removals` | destination (8 bytes, big endian) | see `removals.rs` |
 //! | `flow_drafts` | flow id | see `flows.rs` |
 //! | `flow_versions` | flow id, NUL, version (8 bytes, big endian) | see `flows.rs` |
 //! | `flow_marks` | flow id | see `flows.rs` |
@@ -41,6 +42,7 @@ const RETAINED: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("retain
 const QUEUES: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("queues");
 const STREAMS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("streams");
 const CONSUMERS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("consumers");
+const REMOVALS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("removals");
 const FLOW_DRAFTS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_drafts");
 const FLOW_VERSIONS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_versions");
 const FLOW_MARKS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("flow_marks");
@@ -56,6 +58,7 @@ pub(super) struct Snapshot {
     pub(super) queues: ReadOnlyTable<Bytes, Bytes>,
     pub(super) streams: ReadOnlyTable<Bytes, Bytes>,
     pub(super) consumers: ReadOnlyTable<Bytes, Bytes>,
+    pub(super) removals: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_drafts: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_versions: ReadOnlyTable<Bytes, Bytes>,
     pub(super) flow_marks: ReadOnlyTable<Bytes, Bytes>,
@@ -73,6 +76,7 @@ impl Snapshot {
             queues: transaction.open_table(QUEUES)?,
             streams: transaction.open_table(STREAMS)?,
             consumers: transaction.open_table(CONSUMERS)?,
+            removals: transaction.open_table(REMOVALS)?,
             flow_drafts: transaction.open_table(FLOW_DRAFTS)?,
             flow_versions: transaction.open_table(FLOW_VERSIONS)?,
             flow_marks: transaction.open_table(FLOW_MARKS)?,
@@ -82,7 +86,7 @@ impl Snapshot {
 
 impl Snapshot {
     /// All of them whose records have a check, by their names.
-    pub(super) fn all(&self) -> [(&'static str, &ReadOnlyTable<Bytes, Bytes>); 12] {
+    pub(super) fn all(&self) -> [(&'static str, &ReadOnlyTable<Bytes, Bytes>); 13] {
         [
             ("meta", &self.meta),
             ("keys", &self.keys),
@@ -93,6 +97,7 @@ impl Snapshot {
             ("queues", &self.queues),
             ("streams", &self.streams),
             ("consumers", &self.consumers),
+            ("removals", &self.removals),
             ("flow_drafts", &self.flow_drafts),
             ("flow_versions", &self.flow_versions),
             ("flow_marks", &self.flow_marks),
@@ -118,6 +123,7 @@ pub(super) struct Transaction<'t> {
     pub(super) queues: Table<'t, Bytes, Bytes>,
     pub(super) streams: Table<'t, Bytes, Bytes>,
     pub(super) consumers: Table<'t, Bytes, Bytes>,
+    pub(super) removals: Table<'t, Bytes, Bytes>,
     pub(super) flow_drafts: Table<'t, Bytes, Bytes>,
     pub(super) flow_versions: Table<'t, Bytes, Bytes>,
     pub(super) flow_marks: Table<'t, Bytes, Bytes>,
@@ -138,6 +144,7 @@ impl<'t> Transaction<'t> {
             queues: transaction.open_table(QUEUES)?,
             streams: transaction.open_table(STREAMS)?,
             consumers: transaction.open_table(CONSUMERS)?,
+            removals: transaction.open_table(REMOVALS)?,
             flow_drafts: transaction.open_table(FLOW_DRAFTS)?,
             flow_versions: transaction.open_table(FLOW_VERSIONS)?,
             flow_marks: transaction.open_table(FLOW_MARKS)?,

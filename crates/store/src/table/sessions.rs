@@ -86,13 +86,22 @@ impl SessionTable {
         self.change(client, |session| session.will = None)
     }
 
-    /// Removes a session with its subscriptions, in one step. Says whether it was there.
+    /// Removes a session with its subscriptions, and marks its messages for deletion, in one step. Says whether it was there.
     pub fn remove(&self, client: &ClientId) -> Written<bool> {
         let client = client.as_str().to_owned();
         self.committer.shared.write(client.len(), move |transaction| {
             let (first, end) = (nested_key(&client, b""), nested_end(&client));
             transaction.subscriptions.retain_in(&*first..&*end, |_, _| false)?;
-            Ok(transaction.sessions.remove(client.as_bytes())?.is_some())
+            let key = client.as_bytes();
+            let removed = transaction.sessions.remove(key)?;
+            let Some(removed) = removed.map(|record| StoredSession::decode(key, record.value())) else {
+                return Ok(false);
+            };
+            // Of one that is damaged nobody knows where its messages are: they are reported at the next start.
+            if let Ok(session) = removed {
+                transaction.mark_removed(session.destination)?;
+            }
+            Ok(true)
         })
     }
 

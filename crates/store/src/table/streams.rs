@@ -57,13 +57,23 @@ impl StreamTable {
         })
     }
 
-    /// Removes a stream with what its consumers have read, in one step. Says whether it was there.
+    /// Removes a stream with what its consumers have read, and marks its messages for deletion, in one step. Says whether
+    /// it was there.
     pub fn remove(&self, name: &StreamName) -> Written<bool> {
         let name = name.as_str().to_owned();
         self.committer.shared.write(name.len(), move |transaction| {
             let (first, end) = (nested_key(&name, b""), nested_end(&name));
             transaction.consumers.retain_in(&*first..&*end, |_, _| false)?;
-            Ok(transaction.streams.remove(name.as_bytes())?.is_some())
+            let key = name.as_bytes();
+            let removed = transaction.streams.remove(key)?;
+            let Some(removed) = removed.map(|record| StoredStream::decode(key, record.value())) else {
+                return Ok(false);
+            };
+            // Of one that is damaged nobody knows where its messages are: they are reported at the next start.
+            if let Ok(stream) = removed {
+                transaction.mark_removed(stream.destination)?;
+            }
+            Ok(true)
         })
     }
 

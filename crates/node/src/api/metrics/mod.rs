@@ -9,6 +9,7 @@ mod queue;
 mod spool;
 mod stream;
 mod table;
+mod unknown;
 
 use std::sync::atomic::Ordering;
 
@@ -34,6 +35,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     mqtt::write(&mut metrics, &api.mqtt);
     table::write(&mut metrics, &api.tables.figures());
     spool::write(&mut metrics, &api.spool.figures());
+    unknown::write(&mut metrics, api.unknown);
     queue::write(&mut metrics, &api.destinations.queue_states());
     stream::write(&mut metrics, &api.destinations.stream_states());
     process::write(&mut metrics);

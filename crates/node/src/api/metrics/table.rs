@@ -25,6 +25,13 @@ pub(super) fn write(metrics: &mut OpenMetrics, tables: &TableFigures) {
             "Topics whose retained message waits for the disk.",
             tables.retained_waiting,
         ),
+        (
+            "headwater_table_set_aside",
+            Kind::Gauge,
+            "",
+            "1 if tables.redb was damaged beyond repair when the node started, and is set aside.",
+            tables.set_aside,
+        ),
     ] {
         metrics.family(name, kind, unit, help);
         metrics.sample(&[], value);

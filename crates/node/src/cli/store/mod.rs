@@ -1,6 +1,7 @@
 //! `headwater store`: what lies in a data directory, whether it is whole, and how damage is taken out. The node must be
 //! stopped: the data directory is held meanwhile.
 
+mod discard;
 mod inspect;
 mod names;
 mod repair;
@@ -27,6 +28,8 @@ pub(super) enum StoreCommand {
     Inspect(inspect::Inspect),
     /// Copy damaged bytes aside and write the damaged files anew without them.
     Repair(Look),
+    /// Throw away the messages of a session, queue or stream that the tables do not know.
+    Discard(discard::Discard),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +46,7 @@ impl StoreCommand {
         match self {
             Self::Verify(Look { node, json }) => verify::verify(&Stopped::hold(&node)?, json),
             Self::Inspect(inspect) => inspect.run(),
+            Self::Discard(discard) => discard.run(),
             Self::Repair(Look { node, json }) => repair::repair(&Stopped::hold(&node)?, json),
         }
     }

@@ -34,6 +34,12 @@ impl Names {
         self.destinations.get(&id).cloned().unwrap_or_else(|| format!("destination {}", id.get()))
     }
 
+    /// What the tables know under this number.
+    pub(super) fn known(&self, id: DestinationId) -> Option<String> {
+        let stream = || self.streams.get(&id).map(|name| format!("stream `{name}`"));
+        self.destinations.get(&id).cloned().or_else(stream)
+    }
+
     /// The number of a session or queue: by its name or as it is written.
     pub(super) fn find(&self, text: &str) -> Option<DestinationId> {
         let quoted = format!("`{text}`");

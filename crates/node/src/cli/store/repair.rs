@@ -40,6 +40,7 @@ pub(super) fn repair(stopped: &Stopped, as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::not_done(
-        "tables.redb is left as it is: the next start takes what is whole of it, or says to restore it from a backup",
+        "tables.redb is left as it is: the next start takes what is whole of it, or sets it aside and begins with empty tables; \
+         restore it from a backup before if there is one",
     ))
 }

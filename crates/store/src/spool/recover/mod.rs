@@ -36,6 +36,8 @@ pub struct Recovery {
     pub lost_messages: u64,
     /// All destinations that the spool knows.
     pub destinations: Vec<DestinationId>,
+    /// The largest number of a destination that is in its files, there still or removed.
+    pub highest_destination: Option<DestinationId>,
 }
 
 impl Spool {
@@ -55,7 +57,7 @@ impl Spool {
         let mut replay = Replay::new(options);
         segments::replay_files(&files, &mut replay, &mut found).map_err(failed)?;
         set_aside(&*disk, folder, &mut found);
-        let (mut state, lost_messages) = replay.finish(files.leftovers);
+        let (mut state, lost_messages, highest_destination) = replay.finish(files.leftovers);
         state.damaged = (found.damage.len() as u64, lost_messages);
         state.quarantined_bytes = found.quarantined_bytes;
         let mut destinations: Vec<DestinationId> = state.destinations.keys().copied().collect();
@@ -70,6 +72,7 @@ impl Spool {
             quarantined_bytes,
             lost_messages,
             destinations,
+            highest_destination,
         };
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());

@@ -10,8 +10,8 @@ use crate::spool::destination::{Destination, Extent};
 use crate::spool::footer;
 use crate::spool::options::{DropReason, SpoolOptions};
 use crate::spool::record::{
-    KIND_DELIVERED, KIND_DROPPED, KIND_INBOUND, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED,
-    KIND_SNAPSHOT, Origin, delivered, dropped, message_head, packet, placement, received, settled,
+    KIND_DELIVERED, KIND_DROPPED, KIND_INBOUND, KIND_LABELS, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED,
+    KIND_SETTLED, KIND_SNAPSHOT, Origin, delivered, dropped, label, message_head, packet, placement, received, settled,
 };
 use crate::spool::snapshot::snapshot;
 use crate::spool::state::{Sealed, State};
@@ -61,6 +61,8 @@ pub(super) struct Replay {
     pub(super) next: u64,
     /// As many numbers may have been given to records that were cut.
     cut_records: u64,
+    /// The largest number of a destination, there still or removed.
+    highest: Option<DestinationId>,
 }
 
 impl Index {
@@ -136,7 +138,14 @@ impl Replay {
             safe: HashMap::default(),
             next: 0,
             cut_records: 0,
+            highest: None,
         }
+    }
+
+    /// The destination with this number, which is known from now on.
+    fn destination(&mut self, id: DestinationId) -> &mut Destination {
+        self.highest = self.highest.max(Some(id));
+        self.destinations.entry(id).or_default()
     }
 
     /// What a record says about the state, and where its messages are.
@@ -155,7 +164,7 @@ impl Replay {
                 let head = message_head(&mut body)?;
                 for _ in 0..head.placements {
                     let placed = placement(&mut body)?;
-                    let destination = self.destinations.entry(placed.placement.destination).or_default();
+                    let destination = self.destination(placed.placement.destination);
                     destination.next = destination.next.max(placed.ordinal + 1);
                 }
                 if let Some(origin) = head.origin {
@@ -168,7 +177,7 @@ impl Replay {
             }
             KIND_SETTLED => {
                 let left = settled(&mut body)?;
-                let destination = self.destinations.entry(left.destination).or_default();
+                let destination = self.destination(left.destination);
                 for (first, end) in left.runs {
                     destination.next = destination.next.max(end);
                     let passed = (first..end).filter(|ordinal| destination.pass(*ordinal)).count() as u64;
@@ -180,29 +189,37 @@ impl Replay {
             }
             KIND_RECEIVED => {
                 let (id, ordinal) = received(&mut body)?;
-                self.destinations.entry(id).or_default().received.insert(ordinal);
+                self.destination(id).received.insert(ordinal);
             }
             KIND_DELIVERED => {
                 let (id, ordinal, deliveries) = delivered(&mut body)?;
-                self.destinations.entry(id).or_default().deliveries.insert(ordinal, deliveries);
+                self.destination(id).deliveries.insert(ordinal, deliveries);
             }
             KIND_DROPPED => {
                 let (id, count) = dropped(&mut body)?;
-                let destination = self.destinations.entry(id).or_default();
+                let destination = self.destination(id);
                 if let Some(known) = destination.dropped.get_mut(DropReason::Newest.index()) {
                     *known = count.max(*known);
                 }
             }
             KIND_RELEASED => {
                 let (id, packet) = packet(&mut body)?;
-                self.destinations.entry(id).or_default().inbound.remove(&packet);
+                self.destination(id).inbound.remove(&packet);
+            }
+            KIND_LABELS => {
+                while !body.is_at_end() {
+                    let (id, text) = label(&mut body)?;
+                    self.destination(id).label = Some(text.into());
+                }
             }
             KIND_REMOVED => {
                 let id = DestinationId::new(body.varint()?);
+                self.highest = self.highest.max(Some(id));
                 self.destinations.remove(&id);
             }
             KIND_SNAPSHOT => {
                 self.destinations = snapshot(&mut body)?.into_iter().collect();
+                self.highest = self.highest.max(self.destinations.keys().max().copied());
                 self.safe = self.destinations.iter().map(|(id, destination)| (*id, destination.next)).collect();
             }
             _ => {}
@@ -211,7 +228,7 @@ impl Replay {
     }
 
     fn inbound(&mut self, (publisher, packet): Origin) {
-        self.destinations.entry(publisher).or_default().inbound.insert(packet);
+        self.destination(publisher).inbound.insert(packet);
     }
 
     pub(super) fn sealed(
@@ -222,6 +239,7 @@ impl Replay {
         extents: &[(DestinationId, Extent)],
     ) {
         for (id, extent) in extents {
+            self.highest = self.highest.max(Some(*id));
             self.extents.entry(*id).or_default().push(*extent);
         }
         self.next_after(segment, trailer.next);
@@ -255,8 +273,8 @@ impl Replay {
         self.headers.push(Arc::clone(segment));
     }
 
-    /// The state, with what the committer has to repair, and how many messages are lost.
-    pub(super) fn finish(mut self, leftovers: Vec<Arc<Segment>>) -> (State, u64) {
+    /// The state, with what the committer has to repair, how many messages are lost, and the largest number of a destination.
+    pub(super) fn finish(mut self, leftovers: Vec<Arc<Segment>>) -> (State, u64, Option<DestinationId>) {
         let mut lost_messages = 0;
         let mut footers = Vec::new();
         for open in std::mem::take(&mut self.open) {
@@ -305,7 +323,7 @@ impl Replay {
         for segment in leftovers {
             state.tail.remove(segment);
         }
-        (state, lost_messages)
+        (state, lost_messages, self.highest)
     }
 
     /// Without a snapshot, a destination is known by its messages alone.
@@ -335,6 +353,7 @@ impl Replay {
         let footer = footer::encode(&mut entries, footer_at);
         let live = entries.iter().map(|(_, extent, _)| u64::from(extent.live)).sum();
         for (id, extent, _) in entries {
+            self.highest = self.highest.max(Some(id));
             self.extents.entry(id).or_default().push(extent);
         }
         let mut bytes = Vec::new();

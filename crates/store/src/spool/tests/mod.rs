@@ -2,6 +2,7 @@
 
 mod damage;
 mod frozen;
+mod labels;
 mod laid_out;
 mod limits;
 mod messages;

@@ -30,7 +30,7 @@ fn check_damaged(path: &Path) -> bool {
         Ok((tables, condition)) => {
             for key in 0..KEYS {
                 let read = tables.key_values().get(&store("s"), &format!("k{key}"), at(0));
-                match (condition, read) {
+                match (&condition, read) {
                     (_, Ok(Some(value))) => assert_eq!(value, Value::from(key)),
                     (Condition::Closed | Condition::New, other) => panic!("key k{key} was lost in silence: {other:?}"),
                     _ => {}
@@ -71,6 +71,31 @@ fn a_file_cut_short_is_refused_or_repaired() {
         fs::write(&path, &sound[..length]).unwrap();
         assert!(check_damaged(&path), "a file cut to {length} bytes was taken as sound");
     }
+}
+
+#[test]
+fn a_file_that_is_damaged_beyond_repair_is_set_aside_as_it_is_and_an_earlier_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tables.redb");
+    let mut files = Vec::new();
+    for round in 0..3 {
+        let text = format!("not a table file at all {round}\n").repeat(1000);
+        fs::write(&path, &text).unwrap();
+        // Twice in the same moment.
+        let (tables, condition) = Tables::open_always(&path, at(i64::from(round > 1))).unwrap();
+        let Condition::Begun { aside, .. } = condition else { panic!("{condition:?}") };
+        assert_eq!(tables.figures().set_aside, 1);
+        set(&tables, "s", "k", round);
+        files.push((aside, text));
+    }
+    for (aside, text) in &files {
+        assert_eq!(fs::read_to_string(aside).unwrap(), *text);
+        let name = aside.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("tables.redb.1970-01-01T00-00-0"), "{name}");
+    }
+    let (tables, condition) = Tables::open_always(&path, at(2)).unwrap();
+    assert_eq!((condition, tables.figures().set_aside), (Condition::Closed, 0));
+    assert_eq!(get(&tables, "s", "k"), Some(Value::from(2)));
 }
 
 #[test]

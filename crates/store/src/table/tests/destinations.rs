@@ -50,6 +50,25 @@ fn ids_go_on_far_beyond_all_others_when_it_is_not_known_which_were_given() {
 }
 
 #[test]
+fn tables_that_are_older_than_the_logs_go_on_far_beyond_what_those_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tables.redb");
+    let known = DestinationId::new(9_000);
+    let (tables, _) = Tables::open(&path).unwrap();
+    let ids = tables.destinations();
+    ids.go_beyond(known);
+    let first = ids.give().unwrap();
+    assert!(first.get() > known.get() + 1_000_000_000, "{first}");
+    drop((ids, tables));
+    // These are the ones that gave all that is known: there is no need to leap again.
+    let (tables, _) = Tables::open(&path).unwrap();
+    let ids = tables.destinations();
+    ids.go_beyond(first);
+    let next = ids.give().unwrap();
+    assert!(next > first && next.get() - first.get() < 1_000_000, "{next}");
+}
+
+#[test]
 fn without_a_disk_no_id_is_given_and_then_they_are_again() {
     let room = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let left = std::sync::Arc::clone(&room);

@@ -67,7 +67,7 @@ pub(super) fn publication() -> Publication {
     }
 }
 
-pub(super) fn session() -> StoredSession {
+pub(in crate::table) fn session() -> StoredSession {
     StoredSession {
         destination: DestinationId::new(300),
         created: at(1_600_000_000),
@@ -85,7 +85,7 @@ fn filters() -> Vec<TopicFilter> {
 const LIMITS: DestinationLimits =
     DestinationLimits { messages_max: 1_000, bytes_max: u64::MAX, age_max: Some(Duration::from_secs(60)) };
 
-pub(super) fn queue() -> StoredQueue {
+pub(in crate::table) fn queue() -> StoredQueue {
     StoredQueue {
         destination: DestinationId::new(1),
         created: at(1_600_000_000),
@@ -103,7 +103,7 @@ pub(super) fn queue() -> StoredQueue {
     }
 }
 
-pub(super) fn stream() -> StoredStream {
+pub(in crate::table) fn stream() -> StoredStream {
     StoredStream {
         destination: DestinationId::new(2),
         created: at(1_600_000_000),

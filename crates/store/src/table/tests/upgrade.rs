@@ -11,7 +11,7 @@ fn tables_that_a_file_does_not_have_yet_are_made_and_the_others_kept() {
     set(&Tables::open(&path).unwrap().0, "s", "k", 1);
     let database = Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
-    for name in ["sessions", "subscriptions", "retained", "queues", "streams", "consumers"] {
+    for name in ["sessions", "subscriptions", "retained", "queues", "streams", "consumers", "removals"] {
         assert!(transaction.delete_table(TableDefinition::<&[u8], &[u8]>::new(name)).unwrap(), "{name}");
     }
     transaction.commit().unwrap();
