@@ -1,6 +1,6 @@
 //! Prints what routing costs, in nanoseconds of CPU time per publish: the numbers behind the hot path's budget.
 //! CPU time, as the budget is one of CPU time and others may use the machine meanwhile; outside Linux wall time.
-//! Run it with `cargo run --release -p broker --example routing_speed`.
+//! Run it with `cargo run --release -p broker --example routing_speed`, with `-- wildcards` for those alone.
 
 #![expect(clippy::expect_used, reason = "a measurement stops at the first surprise")]
 
@@ -16,16 +16,24 @@ use message::{Bytes, Moment, Now, Publication, QoS, Timestamp, TopicFilter, Topi
 
 const ROUND: usize = 64;
 const DEVICES: usize = 10_000;
+const STRANGER_ROUNDS: usize = 25;
 
 fn main() {
     println!("{:<50} {:>11} {:>13}", "case", "ns/publish", "ns/delivery");
-    one_to_one();
-    one_to_one_across_threads();
-    fan_out(50);
     println!("100,000 wildcard subscriptions, 10 match:");
+    // First, while the process has no memory left over from others.
+    memory();
     wildcards("  one topic", 1, 100_000);
     wildcards("  10,000 topics, 1,000 subscribers", DEVICES, 1_000);
     wildcards("  10,000 topics, 100,000 subscribers", DEVICES, 100_000);
+    strangers("  topics that never come again, 1,000 subscribers", 1_000);
+    strangers("  topics that never come again, 100,000 subscribers", 100_000);
+    if std::env::args().nth(1).as_deref() == Some("wildcards") {
+        return;
+    }
+    one_to_one();
+    one_to_one_across_threads();
+    fan_out(50);
     flat(100_000);
     same_filter(100_000);
 }
@@ -67,6 +75,73 @@ fn wildcards(name: &str, topics_used: usize, subscribers: usize) {
         let (reached, span) = timed(|| topics.iter().cycle().take(rounds).map(|topic| router.reach(topic)).sum());
         print("    matching alone", span, rounds, reached);
     }
+}
+
+/// What subscriptions hold, with what changing the tree left over between them.
+fn memory() {
+    let router = Router::new(RouterOptions::new(1));
+    let subscribers = local_subscribers(&router, 1_000);
+    let before = resident_bytes();
+    subscribe_strangers(&subscribers);
+    let bytes = resident_bytes().saturating_sub(before) / (10 * DEVICES);
+    println!("  resident: {bytes} bytes a subscription");
+}
+
+/// The same with topics that no cache can know, each published once; the subscribers drain between the rounds.
+fn strangers(name: &str, subscribers: usize) {
+    let router = Router::new(RouterOptions::new(1));
+    let subscribers = local_subscribers(&router, subscribers);
+    subscribe_strangers(&subscribers);
+    let mut cache = router.route_cache();
+    let (mut matching, mut publishing) = (Vec::new(), Vec::new());
+    let mut batch = VecDeque::new();
+    for round in 0..STRANGER_ROUNDS {
+        let topics = topics(DEVICES, |n| format!("site/a/device/{}/data/{}", n * 7919 % DEVICES, round * DEVICES + n));
+        let (reached, span) = timed(|| topics.iter().map(|topic| router.reach(topic)).sum::<usize>());
+        assert_eq!(reached, 10 * DEVICES);
+        matching.push(span);
+        let ((), span) = timed(|| {
+            for topic in &topics {
+                assert_eq!(router.publish(publication(topic), None, &mut cache).matched(), 10);
+            }
+        });
+        publishing.push(span);
+        for subscriber in &subscribers {
+            while subscriber.drain(now(), &mut batch, 1024) {
+                batch.clear();
+            }
+            batch.clear();
+        }
+    }
+    print(name, median(publishing), DEVICES, 10 * DEVICES);
+    print("    matching alone", median(matching), DEVICES, 10 * DEVICES);
+}
+
+fn local_subscribers(router: &Arc<Router>, count: usize) -> Vec<LocalSubscriber> {
+    (0..count).map(|_| LocalSubscriber::open(router, MailboxOptions::for_session())).collect()
+}
+
+fn subscribe_strangers(subscribers: &[LocalSubscriber]) {
+    for number in 0..10 * DEVICES {
+        let subscriber = &subscribers[number % subscribers.len()];
+        subscriber.subscribe(now(), vec![subscription(&stranger_filter(number / 10, number % 10))]);
+    }
+}
+
+fn stranger_filter(device: usize, kind: usize) -> String {
+    match kind {
+        0 => format!("site/+/device/{device}/#"),
+        1 => format!("site/a/+/{device}/data/+"),
+        2 => format!("+/a/device/{device}/data/+"),
+        3 => format!("site/a/device/{device}/+/+"),
+        4 => format!("site/a/device/{device}/data/+"),
+        _ => format!("site/a/device/{device}/data/#"),
+    }
+}
+
+fn median(mut spans: Vec<Duration>) -> Duration {
+    spans.sort_unstable();
+    spans.get(spans.len() / 2).copied().unwrap_or_default()
 }
 
 fn filter(device: usize, kind: usize) -> String {
@@ -198,12 +273,22 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     (result, cpu_start.zip(cpu_time()).map_or(wall, |(start, end)| end - start))
 }
 
-/// User and system time of all threads so far, to 10 ms: fields 14 and 15 of `/proc/self/stat`.
+/// User and system time of all threads so far.
+#[cfg(target_os = "linux")]
 fn cpu_time() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some(Duration::from_millis(10 * ticks))
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_time() -> Option<Duration> {
+    None
+}
+
+/// What this process holds in memory, in pages of 4 KiB as on x86-64; outside Linux zero.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]

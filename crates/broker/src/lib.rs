@@ -45,6 +45,7 @@ mod counters;
 mod delivery;
 mod local;
 mod mailbox;
+mod prefetch;
 mod promise;
 pub mod queue;
 mod receipt;

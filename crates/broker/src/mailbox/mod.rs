@@ -113,6 +113,13 @@ impl Mailbox {
         self.collector.as_deref()
     }
 
+    /// Fetches the place of the next message, unless another looks at the queue just now.
+    pub(crate) fn prefetch_queue(&self) {
+        if let Some(inside) = self.inside.try_lock() {
+            inside.queue.prefetch();
+        }
+    }
+
     pub(crate) fn is_attended(&self) -> bool {
         self.attended.load(Ordering::Relaxed)
     }

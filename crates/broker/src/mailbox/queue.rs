@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use message::QoS;
 
 use crate::delivery::Delivery;
+use crate::prefetch::prefetch_behind;
 
 /// An emptied queue gives memory back above this many messages, so that one burst does not stay for good.
 const CAPACITY_KEPT_MESSAGES: usize = 1024;
@@ -39,6 +40,11 @@ impl Queue {
     /// Whether one more message of `weight_bytes` stays within the limits.
     pub(super) fn fits(&self, weight_bytes: usize, messages_max: usize, bytes_max: usize) -> bool {
         self.deliveries.len() < messages_max && self.bytes.saturating_add(weight_bytes) <= bytes_max
+    }
+
+    /// Fetches the place of the next delivery.
+    pub(super) fn prefetch(&self) {
+        prefetch_behind(self.deliveries.as_slices().0);
     }
 
     pub(super) fn push(&mut self, delivery: Delivery) {

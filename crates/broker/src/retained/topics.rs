@@ -17,7 +17,7 @@ pub(crate) struct RetainedTopics {
 
 #[derive(Debug, Clone, Default)]
 struct Level {
-    children: SharedMap<SmolStr, Arc<Level>>,
+    children: SharedMap<(SmolStr, Arc<Level>)>,
     message: Option<Arc<Publication>>,
 }
 
@@ -25,7 +25,7 @@ impl RetainedTopics {
     pub(super) fn get(&self, topic: &TopicName, hasher: &FixedState) -> Option<Arc<Publication>> {
         let mut level = &self.root;
         for name in topic.levels() {
-            level = level.children.get(hasher.hash_one(name), name)?;
+            level = &level.children.get(hasher.hash_one(name), name)?.1;
         }
         level.message.clone()
     }
@@ -67,13 +67,13 @@ impl Level {
         };
         let hash = hasher.hash_one(name);
         let child = match self.children.get(hash, *name) {
-            Some(child) => child.changed(rest, message, hasher),
+            Some((_, child)) => child.changed(rest, message, hasher),
             None => Self::default().changed(rest, message, hasher),
         };
         if child.message.is_none() && child.children.is_empty() {
             level.children.remove(hash, *name);
         } else {
-            level.children.insert(hash, SmolStr::new(name), Arc::new(child));
+            level.children.insert(hash, (SmolStr::new(name), Arc::new(child)));
         }
         level
     }
@@ -83,13 +83,13 @@ impl Level {
         match levels {
             [] => self.message.iter().for_each(found),
             ["#"] => self.all(first, found),
-            ["+", rest @ ..] => self.children.for_each(&mut |name, child| {
+            ["+", rest @ ..] => self.children.for_each(&mut |(name, child)| {
                 if !(first && name.starts_with('$')) {
                     child.look(rest, false, hasher, found);
                 }
             }),
             [name, rest @ ..] => {
-                if let Some(child) = self.children.get(hasher.hash_one(name), *name) {
+                if let Some((_, child)) = self.children.get(hasher.hash_one(name), *name) {
                     child.look(rest, false, hasher, found);
                 }
             }
@@ -98,7 +98,7 @@ impl Level {
 
     fn all(&self, first: bool, found: &mut dyn FnMut(&Arc<Publication>)) {
         self.message.iter().for_each(&mut *found);
-        self.children.for_each(&mut |name, child| {
+        self.children.for_each(&mut |(name, child)| {
             if !(first && name.starts_with('$')) {
                 child.all(false, found);
             }

@@ -1,5 +1,6 @@
 //! One message on its way into the mailboxes of its route.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use message::{Bytes, Publication, QoS, limits};
@@ -44,16 +45,16 @@ impl<'a> FanOut<'a> {
     }
 
     /// Returns what to tell the publisher, and what the chosen member of a shared subscription did not get.
-    pub(super) fn run(
+    pub(super) fn run<M: Borrow<Arc<Mailbox>>>(
         mut self,
-        route: &Route,
+        route: &Route<M>,
         spool: Option<&Spool>,
         once_taken: impl FnOnce(),
     ) -> (Routed, Vec<Orphan>) {
         let published = self.publication.qos;
-        let spool = spool.filter(|_| route.reaches_disk && published > QoS::AtMostOnce);
+        let spool = spool.filter(|_| published > QoS::AtMostOnce && route.reaches_disk());
         let exactly_once = self.to.origin.exactly_once.is_some();
-        let is_placed = |target: &Target| spool.is_some() && target.destination(published, exactly_once).is_some();
+        let is_placed = |target: &Target<M>| spool.is_some() && target.destination(published, exactly_once).is_some();
         let groups = route.groups.iter();
         let mut members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, |_| true)?))).collect();
         // What is to be on disk goes first: a message that finds no room there is refused and reaches nobody.
@@ -64,19 +65,19 @@ impl<'a> FanOut<'a> {
         }
         once_taken();
         for target in route.targets.iter().filter(|target| !is_placed(target)) {
-            if let Some(collector) = target.mailbox.collector() {
+            if let Some(collector) = target.mailbox().collector() {
                 self.collect(collector);
                 continue;
             }
             if let Some(grant) = self.grant(target) {
-                let delivery = self.delivery(&target.mailbox, grant, None);
-                self.push(&target.mailbox, delivery);
+                let delivery = self.delivery(target.mailbox(), grant, None);
+                self.push(target.mailbox(), delivery);
             }
         }
         for (group, target) in members.into_iter().filter(|(_, target)| !is_placed(target)) {
-            let delivery = self.delivery(&target.mailbox, &target.grant, Some(&group.share));
-            if self.push(&target.mailbox, delivery.clone()) == Pushed::Closed {
-                self.orphans.push((delivery, target.mailbox.id()));
+            let delivery = self.delivery(target.mailbox(), &target.grant, Some(&group.share));
+            if self.push(target.mailbox(), delivery.clone()) == Pushed::Closed {
+                self.orphans.push((delivery, target.subscriber));
             }
         }
         (self.routed, self.orphans)
@@ -90,24 +91,29 @@ impl<'a> FanOut<'a> {
         }
     }
 
-    fn grant<'t>(&self, target: &'t Target) -> Option<&'t Grant> {
-        let own = self.to.origin.subscriber == Some(target.mailbox.id());
+    fn grant<'t, M>(&self, target: &'t Target<M>) -> Option<&'t Grant> {
+        let own = self.to.origin.subscriber == Some(target.subscriber);
         if own { target.own_grant() } else { Some(&target.grant) }
     }
 
-    fn add_placed(&mut self, target: &Target, share: Option<&Arc<Share>>) {
+    fn add_placed<M: Borrow<Arc<Mailbox>>>(&mut self, target: &Target<M>, share: Option<&Arc<Share>>) {
         let exactly_once = self.to.origin.exactly_once.is_some();
         let Some(destination) = target.destination(self.publication.qos, exactly_once) else { return };
         let grant = if share.is_some() { Some(&target.grant) } else { self.grant(target) };
         let Some(grant) = grant else { return };
         // While nobody is there the mailbox keeps nothing of it, as the disk has it.
         let delivery = self.delivery_of(Arc::clone(&self.publication), grant, share);
-        self.to.placing.add(destination, &target.mailbox, delivery);
+        self.to.placing.add(destination, target.mailbox(), delivery);
     }
 
     /// Stores the message for all who have it on disk; whether it was taken. A member of a group that refuses it gives way
     /// to another.
-    fn place_all<'r>(&mut self, spool: &Spool, route: &'r Route, members: &mut [(&'r Group, &'r Target)]) -> bool {
+    fn place_all<'r, M: Borrow<Arc<Mailbox>>>(
+        &mut self,
+        spool: &Spool,
+        route: &'r Route<M>,
+        members: &mut [(&'r Group<M>, &'r Target<M>)],
+    ) -> bool {
         let mut refusing: Vec<SubscriberId> = Vec::new();
         for _ in 0..MEMBERS_ASKED_MAX {
             for target in &route.targets {
@@ -188,15 +194,22 @@ impl<'a> FanOut<'a> {
 
 /// The member of a group that takes the next message, of those that may: one who is there and has room, else one who is
 /// there, else whoever's turn it is.
-pub(super) fn choose(group: &Group, may_take: impl Fn(&Target) -> bool) -> Option<&Target> {
+pub(super) fn choose<M: Borrow<Arc<Mailbox>>>(
+    group: &Group<M>,
+    may_take: impl Fn(&Target<M>) -> bool,
+) -> Option<&Target<M>> {
     let mut order = group.share.order(&group.members).filter(|target| may_take(target));
-    let mut there = order.clone().filter(|target| target.mailbox.is_attended());
-    there.clone().find(|target| !target.mailbox.is_crowded()).or_else(|| there.next()).or_else(|| order.next())
+    let mut there = order.clone().filter(|target| target.mailbox().is_attended());
+    there.clone().find(|target| !target.mailbox().is_crowded()).or_else(|| there.next()).or_else(|| order.next())
 }
 
 /// Chooses others in the place of members that refuse a message. Whether all could be replaced.
-fn choose_others<'r>(route: &Route, members: &mut [(&'r Group, &'r Target)], refusing: &[SubscriberId]) -> bool {
-    let refuses = |target: &Target| refusing.contains(&target.mailbox.id());
+fn choose_others<'r, M: Borrow<Arc<Mailbox>>>(
+    route: &Route<M>,
+    members: &mut [(&'r Group<M>, &'r Target<M>)],
+    refusing: &[SubscriberId],
+) -> bool {
+    let refuses = |target: &Target<M>| refusing.contains(&target.subscriber);
     if route.targets.iter().any(refuses) {
         return false;
     }

@@ -9,6 +9,7 @@ mod placing;
 mod routed;
 mod wakes;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -128,34 +129,49 @@ impl Router {
         if publication.retain {
             return self.publish_retained(publication, origin, cache);
         }
-        let generation = self.generation.load(Ordering::Acquire);
-        let route = cache.routes.find(&publication.topic, generation, &self.known, || self.tree.load_full());
-        if route.is_empty() {
-            return Routed::default();
-        }
-        let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
-        self.fan_out(Arc::new(publication), route, to, || ())
+        self.send(publication, origin, cache, || ())
     }
 
     fn publish_retained(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
-        let tally = cache.tally.get_or_insert_with(|| self.counters.tally());
         let publication = Arc::new(fan_out::detach(publication));
         let mut promises = Promises::default();
+        let mut is_full = false;
         let gate = self.retained_gate.read();
-        let generation = self.generation.load(Ordering::Acquire);
-        let route = cache.routes.find(&publication.topic, generation, &self.known, || self.tree.load_full());
-        let to = Towards { origin, tally, wakes: &mut cache.wakes, placing: &mut cache.placing };
         // What is refused is not kept either.
         let once_taken = || {
-            if self.retained.keep(&publication, &mut promises) == Keeping::Full {
-                tally.dropped(DropReason::RetainedFull, 1);
-            }
+            is_full = self.retained.keep(&publication, &mut promises) == Keeping::Full;
             // From here on the route says who gets it: a subscription that comes in now finds it in the store.
             drop(gate);
         };
-        let mut routed = self.fan_out(Arc::clone(&publication), route, to, once_taken);
+        let mut routed = self.send(Arc::clone(&publication), origin, cache, once_taken);
+        if let (true, Some(tally)) = (is_full, &cache.tally) {
+            tally.dropped(DropReason::RetainedFull, 1);
+        }
         routed.promises.merge(promises);
         routed
+    }
+
+    /// `once_taken` is called when no one has refused the message, before it reaches anyone but the disk.
+    fn send<P>(&self, publication: P, origin: Origin, cache: &mut RouteCache, once_taken: impl FnOnce()) -> Routed
+    where
+        P: Borrow<Publication> + Into<Arc<Publication>>,
+    {
+        let RouteCache { routes, tally, wakes, placing } = cache;
+        let tally = tally.get_or_insert_with(|| self.counters.tally());
+        let to = Towards { origin, tally, wakes, placing };
+        let topic = &publication.borrow().topic;
+        match routes.recall(topic, self.generation.load(Ordering::Acquire), &self.known) {
+            Ok(route) => self.fan_out(publication, route, to, once_taken),
+            Err(unknown) => {
+                let tree = self.tree.load();
+                let route = tree.route(topic);
+                route.prefetch();
+                if unknown.came_before {
+                    routes.put(self.known.keep(unknown.hash, topic, tree.generation, route.to_kept()));
+                }
+                self.fan_out(publication, &route, to, once_taken)
+            }
+        }
     }
 
     /// Takes a retained message back that a journal recorded, without sending it to anyone. Says whether there was
@@ -177,7 +193,8 @@ impl Router {
 
     /// How many subscribers a message to `topic` would reach now.
     pub fn reach(&self, topic: &TopicName) -> usize {
-        let route = self.tree.load().route(topic);
+        let tree = self.tree.load();
+        let route = tree.route(topic);
         route.targets.len() + route.groups.len()
     }
 
@@ -319,16 +336,19 @@ impl Router {
         promises
     }
 
-    /// `once_taken` is called when no one has refused the message, before it reaches anyone but the disk.
-    fn fan_out(
+    fn fan_out<M: Borrow<Arc<Mailbox>>>(
         &self,
-        publication: Arc<Publication>,
-        route: &Route,
+        publication: impl Into<Arc<Publication>>,
+        route: &Route<M>,
         to: Towards<'_>,
         once_taken: impl FnOnce(),
     ) -> Routed {
+        if route.is_empty() {
+            once_taken();
+            return Routed::default();
+        }
         let tally = to.tally;
-        let (mut routed, orphans) = FanOut::new(publication, to).run(route, self.spool.as_ref(), once_taken);
+        let (mut routed, orphans) = FanOut::new(publication.into(), to).run(route, self.spool.as_ref(), once_taken);
         for (delivery, without) in orphans {
             match self.hand_on(&delivery, Some(without), |_| true, tally) {
                 Ok(promises) => {
@@ -354,9 +374,7 @@ impl Change<'_> {
             Self::Subscribe { mailbox, filter, .. } if filter.is_of_destination() && mailbox.collector().is_none() => {
                 false
             }
-            Self::Subscribe { mailbox, filter, options } => {
-                tree.insert(filter, Binding { mailbox: Arc::clone(mailbox), options })
-            }
+            Self::Subscribe { mailbox, filter, options } => tree.insert(filter, Binding::new(mailbox, options)),
             Self::Unsubscribe { subscriber, filter } => tree.remove(filter, subscriber),
         }
     }

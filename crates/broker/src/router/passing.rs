@@ -14,6 +14,9 @@ use crate::promise::Promises;
 use crate::subscription::SubscriberId;
 use crate::tree::Target;
 
+/// One member of a group as the tree has it.
+type Member<'t> = Target<&'t Arc<Mailbox>>;
+
 /// How many members of a group are asked to take one message.
 pub(super) const MEMBERS_ASKED_MAX: usize = 64;
 
@@ -38,7 +41,7 @@ impl Router {
 
     /// Offers a message that waits for one member, unsent, to the others. Whether one took it: if not, it goes on waiting.
     pub(crate) fn offer(&self, delivery: &Delivery, owner: &Mailbox, to_absent: bool, tally: &Tally) -> bool {
-        let may_take = |member: &Target| to_absent || member.mailbox.is_attended();
+        let may_take = |member: &Member<'_>| to_absent || member.mailbox().is_attended();
         let taken = self.hand_on(delivery, Some(owner.id()), may_take, tally).is_ok();
         if let (true, Some(spool), Some(destination), Some(place)) =
             (taken, &self.spool, owner.destination(), delivery.place)
@@ -54,28 +57,29 @@ impl Router {
         &self,
         delivery: &Delivery,
         leaving: Option<SubscriberId>,
-        may_take: impl Fn(&Target) -> bool,
+        may_take: impl Fn(&Member<'_>) -> bool,
         tally: &Tally,
     ) -> Result<Promises, Untaken> {
         let Some(share) = &delivery.share else { return Err(Untaken::Alone) };
         let mut asked: Vec<SubscriberId> = leaving.into_iter().collect();
         let mut untaken = Untaken::Alone;
         for _ in 0..MEMBERS_ASKED_MAX {
-            let Some(group) = self.tree.load().group(&share.filter) else { break };
-            let is_left = |member: &Target| may_take(member) && !asked.contains(&member.mailbox.id());
+            let tree = self.tree.load();
+            let Some(group) = tree.group(&share.filter) else { break };
+            let is_left = |member: &Member<'_>| may_take(member) && !asked.contains(&member.subscriber);
             let Some(member) = choose(&group, is_left) else { break };
             match self.hand_to(member, delivery, tally) {
                 Ok(promises) => return Ok(promises),
                 Err(Untaken::NoRoom) => untaken = Untaken::NoRoom,
                 Err(Untaken::Alone) => {}
             }
-            asked.push(member.mailbox.id());
+            asked.push(member.subscriber);
         }
         Err(untaken)
     }
 
     /// `Alone` when the member has just gone.
-    fn hand_to(&self, member: &Target, delivery: &Delivery, tally: &Tally) -> Result<Promises, Untaken> {
+    fn hand_to(&self, member: &Member<'_>, delivery: &Delivery, tally: &Tally) -> Result<Promises, Untaken> {
         let delivery = Delivery {
             qos: delivery.publication.qos.min(member.grant.qos),
             identifiers: member.grant.identifiers.clone(),
@@ -83,10 +87,10 @@ impl Router {
             receipt: None,
             ..delivery.clone()
         };
-        if let Some(placed) = self.place_one(&member.mailbox, &delivery) {
+        if let Some(placed) = self.place_one(member.mailbox(), &delivery) {
             return placed;
         }
-        match member.mailbox.push(delivery) {
+        match member.mailbox().push(delivery) {
             Pushed::Accepted | Pushed::Pressing => Ok(Promises::default()),
             Pushed::Replacing(others) => {
                 tally.dropped(DropReason::Overflow, u64::from(others));

@@ -1,10 +1,12 @@
-//! The subscription tree: a trie with one node per topic level. A tree is a value that never changes once published;
-//! a change makes a new one that shares all but the changed path, so readers need no lock.
+//! The subscription tree: a trie of topic levels. A tree is a value that never changes once published; a change makes a
+//! new one that shares all but the changed path, so readers need no lock.
 
+mod ends;
+mod few;
 mod node;
+mod path;
 mod route;
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
@@ -12,19 +14,25 @@ use message::{TopicFilter, TopicName};
 
 use crate::mailbox::Mailbox;
 use crate::subscription::{SubscribeOptions, SubscriberId};
-use node::{Change, Node};
-pub(crate) use route::{Grant, Group, Route, Target};
+use ends::{Change, Edit};
+use node::Node;
+use path::Levels;
+pub(crate) use route::{Grant, Group, Matched, Route, Target};
 
 /// One subscription in the tree: where to, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) options: SubscribeOptions,
+    mailbox: Arc<Mailbox>,
+    /// The mailbox's: matching looks at no mailbox.
+    subscriber: SubscriberId,
+    options: SubscribeOptions,
 }
 
-/// Space to begin with when matching; more is taken when needed.
-const LEVELS_USUAL: usize = 12;
-const FILTERS_USUAL: usize = 16;
+impl Binding {
+    pub(crate) fn new(mailbox: &Arc<Mailbox>, options: SubscribeOptions) -> Self {
+        Self { mailbox: Arc::clone(mailbox), subscriber: mailbox.id(), options }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
@@ -60,26 +68,23 @@ impl Tree {
 
     fn change(&mut self, filter: &TopicFilter, change: Change) -> bool {
         let levels: Vec<&str> = filter.levels().collect();
-        let mut edit = node::Edit { hasher: &self.hasher, filter, change: Some(change), existed: false };
+        let mut edit = Edit { hasher: &self.hasher, filter, change: Some(change), existed: false };
         self.root = Arc::new(self.root.changed(&levels, &mut edit));
         edit.existed
     }
 
     /// Everyone whom a message to `topic` reaches.
-    pub(crate) fn route(&self, topic: &TopicName) -> Route {
-        let mut levels = Vec::with_capacity(LEVELS_USUAL);
-        levels.extend(topic.levels().map(|level| (level, self.hasher.hash_one(level))));
-        let mut found = Vec::with_capacity(FILTERS_USUAL);
-        self.root.collect(&levels, topic.is_reserved(), &mut found);
-        Route::of(&found)
+    pub(crate) fn route(&self, topic: &TopicName) -> Matched<'_> {
+        let mut route = Matched::with_space();
+        self.root.collect(&Levels::of(topic, &self.hasher), &mut route);
+        route.merge();
+        route
     }
 
     /// The members of one shared subscription as they are now.
-    pub(crate) fn group(&self, filter: &TopicFilter) -> Option<Group> {
+    pub(crate) fn group(&self, filter: &TopicFilter) -> Option<Group<&Arc<Mailbox>>> {
         let levels: Vec<&str> = filter.levels().collect();
-        let name = filter.share_group()?;
-        let subscribers = self.root.find(&levels, &self.hasher)?;
-        Some(Group::of(subscribers.groups.get(self.hasher.hash_one(name), name)?))
+        Some(Group::of(self.root.group(&levels, filter.share_group()?, &self.hasher)?))
     }
 }
 

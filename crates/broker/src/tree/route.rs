@@ -1,31 +1,35 @@
-//! The result of a match: where one topic's messages go. Made once per topic and version of the tree, then kept by
-//! the publisher.
+//! The result of a match: where one topic's messages go. It borrows from the tree; a copy that is kept for more messages
+//! of the topic does not.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use message::{DestinationId, QoS};
 
 use super::Binding;
-use super::node::{Members, Subscribers};
+use super::ends::Members;
 use crate::collector::Collector;
 use crate::mailbox::Mailbox;
+use crate::prefetch::prefetch;
 use crate::share::Share;
-use crate::subscription::{SubscribeOptions, SubscriptionIds};
+use crate::subscription::{SubscribeOptions, SubscriberId, SubscriptionIds};
 
 /// Everyone whom a topic's messages reach.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub(crate) struct Route<M = Arc<Mailbox>> {
     /// One per subscriber, however many of its subscriptions match.
-    pub(crate) targets: Vec<Target>,
-    pub(crate) groups: Vec<Group>,
-    /// Some of them have messages of QoS 1 and 2 on disk.
-    pub(crate) reaches_disk: bool,
+    pub(crate) targets: Vec<Target<M>>,
+    pub(crate) groups: Vec<Group<M>>,
 }
 
+/// A route as read from a tree: counting its mailboxes' references would cost as much as the match.
+pub(crate) type Matched<'t> = Route<&'t Arc<Mailbox>>;
+
 /// One subscriber, with its overlapping subscriptions merged.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) mailbox: Arc<Mailbox>,
+#[derive(Debug, Clone)]
+pub(crate) struct Target<M = Arc<Mailbox>> {
+    mailbox: M,
+    pub(crate) subscriber: SubscriberId,
     pub(crate) grant: Grant,
     own: Own,
 }
@@ -39,7 +43,7 @@ pub(crate) struct Grant {
 }
 
 /// How a subscriber gets what it published itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Own {
     Same,
     /// All its subscriptions say "no local".
@@ -49,79 +53,145 @@ enum Own {
 }
 
 /// A shared subscription with its members.
-#[derive(Debug)]
-pub(crate) struct Group {
+#[derive(Debug, Clone)]
+pub(crate) struct Group<M = Arc<Mailbox>> {
     pub(crate) share: Arc<Share>,
-    pub(crate) members: Vec<Target>,
+    pub(crate) members: Vec<Target<M>>,
 }
+
+/// Space to begin with when matching; more is taken when needed.
+const TARGETS_USUAL: usize = 16;
+/// Mailboxes that are fetched at a time: the processor has no room for more.
+const PREFETCHED_TOGETHER: usize = 16;
+/// Up to here each target is held against each other one; beyond, sorting is cheaper.
+const COMPARED_MAX: usize = 16;
 
 impl Route {
     /// The route of a topic that nobody subscribed to.
     pub(crate) const fn nowhere() -> Self {
-        Self { targets: Vec::new(), groups: Vec::new(), reaches_disk: false }
-    }
-
-    pub(super) fn of(found: &[&Subscribers]) -> Self {
-        let mut route = Self { targets: Vec::with_capacity(found.len()), ..Self::nowhere() };
-        for subscribers in found {
-            subscribers.direct.for_each(&mut |_, binding| route.targets.push(Target::of(binding)));
-            subscribers.groups.for_each(&mut |_, members| route.groups.push(Group::of(members)));
-        }
-        // Only subscriptions of different filters can be of the same subscriber.
-        if found.len() > 1 {
-            route.merge();
-        }
-        let members = route.groups.iter().flat_map(|group| &group.members);
-        route.reaches_disk = route.targets.iter().chain(members).any(|target| target.mailbox.destination().is_some());
-        route
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.targets.is_empty() && self.groups.is_empty()
+        Self { targets: Vec::new(), groups: Vec::new() }
     }
 
     /// Targets in this route, members of groups included: what it costs to keep.
     pub(crate) fn weight(&self) -> usize {
         self.targets.len() + self.groups.iter().map(|group| 1 + group.members.len()).sum::<usize>()
     }
+}
 
-    fn merge(&mut self) {
-        self.targets.sort_by_key(|target| target.mailbox.id());
+impl<M> Route<M> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.groups.is_empty()
+    }
+}
+
+impl<M: Borrow<Arc<Mailbox>>> Route<M> {
+    /// Fetches the mailboxes and the places in their queues, all together and not one after the other: with very many
+    /// subscribers they are what a message costs.
+    pub(crate) fn prefetch(&self) {
+        for some in self.targets.chunks(PREFETCHED_TOGETHER) {
+            some.iter().for_each(|target| prefetch(&**target.mailbox()));
+            some.iter().for_each(|target| target.mailbox().prefetch_queue());
+        }
+    }
+
+    /// Whether some of them have messages of QoS 1 and 2 on disk.
+    pub(crate) fn reaches_disk(&self) -> bool {
+        self.everyone().any(|target| target.mailbox().destination().is_some())
+    }
+
+    fn everyone(&self) -> impl Iterator<Item = &Target<M>> {
+        self.targets.iter().chain(self.groups.iter().flat_map(|group| &group.members))
+    }
+}
+
+impl Matched<'_> {
+    pub(super) fn with_space() -> Self {
+        Self { targets: Vec::with_capacity(TARGETS_USUAL), groups: Vec::new() }
+    }
+
+    /// A copy that outlives the tree.
+    pub(crate) fn to_kept(&self) -> Route {
+        Route {
+            targets: self.targets.iter().map(Target::to_kept).collect(),
+            groups: self.groups.iter().map(Group::to_kept).collect(),
+        }
+    }
+
+    /// Makes one target of all that have the same subscriber.
+    pub(super) fn merge(&mut self) {
+        if self.targets.len() <= COMPARED_MAX && !self.has_twins() {
+            return;
+        }
+        self.targets.sort_by_key(|target| target.subscriber);
         self.targets.dedup_by(|next, kept| {
-            let same = next.mailbox.id() == kept.mailbox.id();
+            let same = next.subscriber == kept.subscriber;
             if same {
                 kept.merge(next);
             }
             same
         });
     }
+
+    fn has_twins(&self) -> bool {
+        let mut rest = &*self.targets;
+        while let [first, others @ ..] = rest {
+            if others.iter().any(|other| other.subscriber == first.subscriber) {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
 }
 
-impl Group {
-    pub(super) fn of(members: &Members) -> Self {
+impl<'t> Group<&'t Arc<Mailbox>> {
+    pub(super) fn of(members: &'t Members) -> Self {
         let mut targets = Vec::new();
-        members.bindings.for_each(&mut |_, binding| targets.push(Target::of(binding)));
-        targets.sort_by_key(|target| target.mailbox.id());
+        members.bindings.for_each(&mut |binding| targets.push(Target::of(binding)));
+        targets.sort_by_key(|target| target.subscriber);
         Self { share: Arc::clone(&members.share), members: targets }
     }
+
+    fn to_kept(&self) -> Group {
+        Group { share: Arc::clone(&self.share), members: self.members.iter().map(Target::to_kept).collect() }
+    }
 }
 
-impl Target {
-    /// Where a message of this quality lies on disk for this subscriber.
-    pub(crate) fn destination(&self, published: QoS, exactly_once: bool) -> Option<DestinationId> {
-        let takes = |collector: &dyn Collector| exactly_once || !collector.is_only_placed_exactly_once();
-        let is_placed = published.min(self.grant.qos) > QoS::AtMostOnce && self.mailbox.collector().is_none_or(takes);
-        self.mailbox.destination().filter(|_| is_placed)
-    }
-
-    fn of(binding: &Binding) -> Self {
+impl<'t> Target<&'t Arc<Mailbox>> {
+    pub(super) fn of(binding: &'t Binding) -> Self {
         Self {
-            mailbox: Arc::clone(&binding.mailbox),
+            mailbox: &binding.mailbox,
+            subscriber: binding.subscriber,
             grant: Grant::from(&binding.options),
             own: if binding.options.no_local { Own::Never } else { Own::Same },
         }
     }
 
+    fn to_kept(&self) -> Target {
+        Target {
+            mailbox: Arc::clone(self.mailbox),
+            subscriber: self.subscriber,
+            grant: self.grant.clone(),
+            own: self.own.clone(),
+        }
+    }
+}
+
+impl<M: Borrow<Arc<Mailbox>>> Target<M> {
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        self.mailbox.borrow()
+    }
+
+    /// Where a message of this quality lies on disk for this subscriber.
+    pub(crate) fn destination(&self, published: QoS, exactly_once: bool) -> Option<DestinationId> {
+        let mailbox = self.mailbox();
+        let takes = |collector: &dyn Collector| exactly_once || !collector.is_only_placed_exactly_once();
+        let is_placed = published.min(self.grant.qos) > QoS::AtMostOnce && mailbox.collector().is_none_or(takes);
+        mailbox.destination().filter(|_| is_placed)
+    }
+}
+
+impl<M> Target<M> {
     /// What this subscriber is granted of its own messages, if anything.
     pub(crate) fn own_grant(&self) -> Option<&Grant> {
         match &self.own {
