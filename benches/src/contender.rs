@@ -92,6 +92,28 @@ pub(crate) fn start_nats() -> Result<Running, Stopped> {
     Ok(Running { name: "nats-server", port, processes: vec![process], folder })
 }
 
+/// rumqttd, which keeps what comes in segments in memory, as large as its own example has them.
+pub(crate) fn start_rumqttd() -> Result<Running, Stopped> {
+    let (folder, port) = (Folder::create()?, free_port()?);
+    let configuration = folder.path.join("rumqttd.toml");
+    let text = format!(
+        "id = 0\n[router]\nid = 0\nmax_connections = 10010\nmax_outgoing_packet_count = 200\n\
+         max_segment_size = 104857600\nmax_segment_count = 10\n\
+         [v4.1]\nname = \"bench\"\nlisten = \"127.0.0.1:{port}\"\nnext_connection_delay_ms = 1\n\
+         [v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 20480\nmax_inflight_count = 100\n"
+    );
+    write(&configuration, &text)?;
+    let mut command = Command::new(rumqttd_program());
+    let process = Process::start(command.arg("--quiet").arg("-c").arg(&configuration).stderr(Stdio::null()))?;
+    await_port("rumqttd", port)?;
+    Ok(Running { name: "rumqttd", port, processes: vec![process], folder })
+}
+
+/// Where `make bench` installs it.
+pub(crate) fn rumqttd_program() -> PathBuf {
+    Path::new(OWN_FOLDER).join("peers/rumqttd/bin/rumqttd")
+}
+
 /// Where `make bench` installs it.
 pub(crate) fn nats_program() -> PathBuf {
     Path::new(OWN_FOLDER).join("peers/nats/bin/nats-server")
