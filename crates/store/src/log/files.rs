@@ -9,7 +9,7 @@ use message::limits;
 
 use super::end::{END_FILE, read_end_file};
 use super::record::HEADER_BYTES;
-use super::scan::{Found, Scanned, scan_file};
+use super::scan::{Found, Hole, Scanned, scan_file};
 use super::segment::{FileHeader, SEGMENT_HEADER_BYTES, Segment, TRAILER_BYTES, Trailer};
 use crate::disk::{Disk, DiskFile};
 
@@ -49,7 +49,8 @@ pub struct LogRecovery {
     pub bytes: u64,
     /// Bytes at the end that were being written when the process or the power ended: nobody was promised them.
     pub cut_bytes: u64,
-    /// Records that are missing between others at the end, as a loss of power leaves them: nobody was promised them.
+    /// Records that are missing between others at the end, as a loss of power leaves them: nobody was promised them, nor
+    /// those behind them, which are cut.
     pub torn_records: u64,
     /// Places that were safe once and cannot be read.
     pub damage: Vec<Damage>,
@@ -232,17 +233,18 @@ impl LogFile {
         recovery: &mut LogRecovery,
         visit: impl FnMut(Found<'_>),
     ) -> io::Result<OpenRead> {
-        let scanned = self.scan(self.length, visit)?;
-        let synced = if after.is_some() { u64::MAX } else { scanned.synced.max(promised) };
+        let (length, synced) = match after {
+            None => self.promised_part(promised, recovery)?,
+            Some(_) => (self.length, u64::MAX),
+        };
+        let scanned = self.scan(length, visit)?;
         // Nobody was promised anything of a file of which nothing was synced.
         if synced > self.segment.base {
             self.report_header(recovery);
         }
         let mut damaged = after.is_some();
         for hole in &scanned.holes {
-            let missing = hole.records();
-            let lost = missing.min(synced.saturating_sub(hole.first));
-            recovery.torn_records += missing - lost;
+            let lost = hole.records().min(synced.saturating_sub(hole.first));
             if lost > 0 {
                 damaged = true;
                 recovery.damage.push(self.damage(hole.at as u64, hole.bytes as u64, lost, "records"));
@@ -251,7 +253,7 @@ impl LogFile {
         // Zeros at the end are no bytes of anyone: the file was laid out before it was written.
         let written = end_before_zeros(&*self.file, self.length)?.unwrap_or(self.length);
         let rest = written.saturating_sub(scanned.end as u64);
-        let lost_at_end = if after.is_some() { 0 } else { promised.saturating_sub(scanned.next) };
+        let lost_at_end = if after.is_some() { 0 } else { synced.saturating_sub(scanned.next) };
         match after {
             None if lost_at_end > 0 => {
                 damaged = true;
@@ -265,6 +267,19 @@ impl LogFile {
             None => recovery.cut_bytes += rest,
         }
         Ok(OpenRead { scanned, rest, damaged, lost_at_end })
+    }
+
+    /// How much of the last file counts, and below which number its records were synced. A loss of power leaves holes in what
+    /// was not: all behind the first of these is cut off too. Nobody was promised it, its publishers send it again, and what
+    /// stayed of it would come before what they had published earlier.
+    fn promised_part(&self, promised: u64, recovery: &mut LogRecovery) -> io::Result<(u64, u64)> {
+        let scanned = self.scan(self.length, |_| {})?;
+        let synced = scanned.synced.max(promised);
+        // A hole may have held nothing but a mark, which has no number of its own.
+        let is_torn = |hole: &&Hole| hole.next > synced || hole.first >= synced;
+        let Some(torn) = scanned.holes.iter().find(is_torn) else { return Ok((self.length, synced)) };
+        recovery.torn_records += torn.records().saturating_sub(synced.saturating_sub(torn.first));
+        Ok((torn.at as u64, synced))
     }
 
     /// Reads what is whole in the first `length` bytes.

@@ -26,7 +26,8 @@ pub struct Recovery {
     pub bytes: u64,
     /// Bytes at the end that were being written when the process or the power ended: nobody was promised them.
     pub cut_bytes: u64,
-    /// Records that are missing between others at the end, as a loss of power leaves them: nobody was promised them.
+    /// Records that are missing between others at the end, as a loss of power leaves them: nobody was promised them, nor
+    /// those behind them, which are cut.
     pub torn_records: u64,
     /// Places that were safe once and cannot be read.
     pub damage: Vec<Damage>,

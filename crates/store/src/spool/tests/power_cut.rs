@@ -72,6 +72,12 @@ fn check(promises: &Promises, before: &Spool, after: &Bench, context: &str) {
                 assert_eq!(found.get(ordinal), Some(payload), "{context}: {id} {ordinal} is lost");
             }
         }
+        // What came before something that is there is there too.
+        let end = found.keys().next_back().copied().unwrap_or_default();
+        for ((_, ordinal), _) in promises.appended.range((id, 0)..(id, end)) {
+            let is_there = found.contains_key(ordinal) || acknowledged.contains(&(id, *ordinal));
+            assert!(is_there, "{context}: {id} {ordinal} is missing before {end}");
+        }
         for (ordinal, payload) in &found {
             let appended = promises.appended.get(&(id, *ordinal)).map(|(payload, _)| payload);
             assert_eq!(appended, Some(payload), "{context}: {id} {ordinal}");

@@ -55,6 +55,11 @@ fn survives_at_every_step(laid_out: bool) {
                     assert_eq!(expected, Some(payload), "{context}");
                 }
                 assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0), "{context}");
+                // What came before something that is there is there too.
+                let (first, last) = (found.first().map_or(0, |it| it.0), found.last().map_or(0, |it| it.0));
+                let between = appended.iter().filter(|(at, ..)| (first.max(earliest)..last).contains(at));
+                let missing: Vec<_> = between.filter(|(at, ..)| found.iter().all(|(it, _)| it != at)).collect();
+                assert!(missing.is_empty(), "{context}: {missing:?} is missing before {last}");
                 for (offset, ..) in appended.iter().filter(|(_, _, point)| bench.stream.committed(*point)) {
                     let is_there = found.iter().any(|(at, _)| at == offset);
                     assert!(is_there || *offset < earliest, "{context}: {offset} is lost");
