@@ -8,21 +8,17 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use broker::{
-    Bindings, Broken, Collector, Pending, Promises, RestoredSession, RetainedChange, RetainedJournal, Router,
-    RouterOptions, SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Subscription,
+    Bindings, Broken, Collector, Pending, RestoredSession, RetainedChange, RetainedJournal, Router, RouterOptions,
+    SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Subscription,
 };
 use message::{ClientId, DestinationId, Moment, Publication, Timestamp, TopicFilter, TopicName};
 use parking_lot::Mutex;
 use store::disk::SimulatedDisk;
 use store::log::Committer;
-use store::spool::{DestinationOptions, Ordinal, Spool, SpoolOptions};
+use store::spool::{DestinationOptions, Spool, SpoolOptions};
 
-use crate::Chance;
-
-/// Where the messages of the one queue lie.
-const QUEUE: DestinationId = DestinationId::new(u64::MAX);
-/// What the queue takes.
-const BINDINGS: [&str; 2] = ["a", "b/#"];
+use crate::queue::WorkQueue;
+use crate::{Chance, Clock};
 
 /// How a process ends that is not asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +37,7 @@ pub enum Crash {
 pub(crate) struct Ground {
     disk: SimulatedDisk,
     committer: Committer,
-    pub(crate) spool: Spool,
+    pub(crate) queue: Arc<WorkQueue>,
     tables: SimulatedTables,
     segment_bytes: u64,
     /// How long the disk takes at most.
@@ -50,7 +46,7 @@ pub(crate) struct Ground {
     log_due: Option<Moment>,
     tables_due: Option<Moment>,
     /// Bound for as long as the process lives.
-    _queue: Bindings,
+    _bindings: Bindings,
 }
 
 /// The node's broker as a process finds it on its disk.
@@ -63,15 +59,22 @@ pub(crate) struct Broker {
 
 impl Ground {
     /// A node that starts for the first time.
-    pub(crate) fn first(chance: &mut Chance, hash_seed: u64, sessions_max: usize) -> Broker {
+    pub(crate) fn first(chance: &mut Chance, clock: &Clock, hash_seed: u64, sessions_max: usize) -> Broker {
         let segment_bytes = chance.pick(&[600, 3_000, 1_000_000]);
         let latency_max = Duration::from_millis(chance.pick(&[0, 2, 50, 400]));
         let disk = SimulatedDisk::new(chance.bits());
-        Self::open(disk, SimulatedTables::default(), (segment_bytes, latency_max), hash_seed, sessions_max)
+        Self::open(disk, SimulatedTables::default(), (segment_bytes, latency_max), clock, hash_seed, sessions_max)
     }
 
     /// The next process, after this one has crashed.
-    pub(crate) fn crash(self, crash: Crash, chance: &mut Chance, hash_seed: u64, sessions_max: usize) -> Broker {
+    pub(crate) fn crash(
+        self,
+        crash: Crash,
+        chance: &mut Chance,
+        clock: &Clock,
+        hash_seed: u64,
+        sessions_max: usize,
+    ) -> Broker {
         let disk = match crash {
             Crash::Killed => self.disk.after_kill(),
             Crash::PowerCut => self.disk.power_cut(),
@@ -82,13 +85,14 @@ impl Ground {
             }
         };
         self.tables.crash(chance);
-        Self::open(disk, self.tables.clone(), (self.segment_bytes, self.latency_max), hash_seed, sessions_max)
+        Self::open(disk, self.tables.clone(), (self.segment_bytes, self.latency_max), clock, hash_seed, sessions_max)
     }
 
     fn open(
         disk: SimulatedDisk,
         tables: SimulatedTables,
         (segment_bytes, latency_max): (u64, Duration),
+        clock: &Clock,
         hash_seed: u64,
         sessions_max: usize,
     ) -> Broker {
@@ -107,13 +111,13 @@ impl Ground {
             assert!(router.restore_retained(publication), "there was room for it");
         }
         // As the node does: what waits for nobody that is known is removed.
-        let known = |id: &DestinationId| *id == QUEUE || found.iter().any(|session| session.destination == *id);
+        let known = |id: &DestinationId| WorkQueue::owns(*id) || found.iter().any(|session| session.destination == *id);
         for unknown in spool.destinations().into_iter().filter(|id| !known(id)) {
             spool.remove(unknown);
         }
-        let queue = Bindings::new(&router, Arc::new(SimulatedQueue));
-        spool.add(QUEUE, DestinationOptions::default()).unwrap_or_else(|error| panic!("the queue: {error}"));
-        queue.set(BINDINGS.iter().filter_map(|filter| TopicFilter::parse(filter).ok()).collect());
+        let queue = WorkQueue::open(&spool, clock);
+        let bindings = Bindings::new(&router, Arc::clone(&queue) as Arc<dyn Collector>);
+        bindings.set(WorkQueue::filters());
         let store = SessionStore {
             spool: spool.clone(),
             journal: Arc::new(tables.clone()),
@@ -121,8 +125,17 @@ impl Ground {
         };
         let sessions = Sessions::with_store(&router, sessions_max, Some(store));
         let (log_due, tables_due) = (None, None);
-        let ground =
-            Self { disk, committer, spool, tables, segment_bytes, latency_max, log_due, tables_due, _queue: queue };
+        let ground = Self {
+            disk,
+            committer,
+            queue,
+            tables,
+            segment_bytes,
+            latency_max,
+            log_due,
+            tables_due,
+            _bindings: bindings,
+        };
         Broker { ground, router, sessions, found }
     }
 
@@ -153,42 +166,6 @@ impl Ground {
     pub(crate) fn commit_tables(&mut self) {
         self.tables_due = None;
         self.tables.commit();
-    }
-
-    /// Whether the queue is bound to a topic.
-    pub(crate) fn queue_takes(topic: &TopicName) -> bool {
-        BINDINGS.iter().filter_map(|filter| TopicFilter::parse(filter).ok()).any(|filter| filter.matches(topic))
-    }
-
-    /// Everything that waits in the queue, in its order.
-    pub(crate) fn queued(&self) -> Vec<Publication> {
-        let mut all = Vec::new();
-        let mut from = Ordinal::default();
-        loop {
-            let mut some = Vec::new();
-            let read = self.spool.read(QUEUE, from, 50, 10_000, &mut some);
-            let read = read.unwrap_or_else(|error| panic!("the queue can be read: {error}"));
-            all.extend(some.into_iter().map(|spooled| spooled.publication));
-            if !read.more {
-                return all;
-            }
-            from = read.from;
-        }
-    }
-}
-
-/// Takes what it is bound to, and gives nothing away.
-#[derive(Debug)]
-struct SimulatedQueue;
-
-impl Collector for SimulatedQueue {
-    fn collect(&self, _: &Publication) -> Result<Promises, Broken> {
-        // Nobody is promised anything of a message of QoS 0.
-        Ok(Promises::default())
-    }
-
-    fn destination(&self) -> Option<DestinationId> {
-        Some(QUEUE)
     }
 }
 

@@ -8,7 +8,7 @@ use message::{Moment, Publication, QoS, TopicFilter, TopicName};
 use mqtt::ReasonCode;
 
 use crate::device::{DeviceOptions, Letter, Seen, SubscriptionNumber};
-use crate::ground::Ground;
+use crate::queue::WorkQueue;
 
 /// A place in the order in which things were learned.
 type Place = u64;
@@ -51,6 +51,8 @@ struct Received {
     retain: bool,
     /// It came by way of a flow.
     relayed: bool,
+    /// The device said that it does not want it.
+    refused: bool,
 }
 
 /// Flows of stories take messages from below the one and publish them below the other.
@@ -180,8 +182,8 @@ impl Ledger {
                     }
                 }
             }
-            Seen::Delivered { topic, payload, qos, retain, dup: _ } => {
-                self.see_delivered(device, options, topic, payload, (*qos, *retain));
+            Seen::Delivered { topic, payload, qos, retain, dup: _, refused } => {
+                self.see_delivered(device, options, topic, payload, (*qos, *retain, *refused));
             }
             Seen::Refused(reason) | Seen::Rejected { reason, .. } => {
                 self.violations.push(format!("{}: refused: {reason}", options.id));
@@ -219,7 +221,7 @@ impl Ledger {
         options: &DeviceOptions,
         topic: &TopicName,
         payload: &str,
-        (qos, retain): (QoS, bool),
+        (qos, retain, refused): (QoS, bool, bool),
     ) {
         let number: Option<u64> = payload.parse().ok();
         let published = number.and_then(|number| self.published.get(number as usize));
@@ -247,12 +249,13 @@ impl Ledger {
         let asked = published.asked;
         let wanted = self.subscribed.iter().any(|one| {
             let lived = !one.over && one.left.is_none_or(|left| left > asked);
-            one.device == device && lived && one.qos >= qos && one.filter.matches(topic)
+            let asks = one.filter.matches(topic) || (WorkQueue::is_named_by(&one.filter) && WorkQueue::takes(topic));
+            one.device == device && lived && one.qos >= qos && asks
         });
         if !wanted {
             wrong("no subscription asked for it");
         }
-        self.received.push(Received { device, number, topic: topic.clone(), qos, retain, relayed });
+        self.received.push(Received { device, number, topic: topic.clone(), qos, retain, relayed, refused });
     }
 
     /// The number of the last message that the node has accepted for a topic's retained place, and all that came after.
@@ -340,12 +343,17 @@ impl Ledger {
         violations
     }
 
-    /// Everything that is wrong with what waits in a queue from which nobody takes.
-    pub(crate) fn check_queue(&self, queued: &[Publication]) -> Vec<String> {
+    /// Everything that is wrong with what waits in a queue and with what died in it. Those who consume it subscribe to
+    /// nothing else. Without any, all that it was given waits in it, in its order.
+    pub(crate) fn check_queue(&self, waiting: &[Publication], dead: &[Publication]) -> Vec<String> {
         let mut violations = Vec::new();
+        let consumes = |one: &&Subscribed| WorkQueue::is_named_by(&one.filter);
+        let consumers: BTreeSet<usize> = self.subscribed.iter().filter(consumes).map(|one| one.device).collect();
+        let done = self.received.iter().filter(|one| consumers.contains(&one.device) && !one.refused);
+        let done: BTreeSet<u64> = done.map(|one| one.number).collect();
         let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
         let mut latest: BTreeMap<(usize, &TopicName), u64> = BTreeMap::new();
-        for publication in queued {
+        for (place, publication) in waiting.iter().chain(dead).enumerate() {
             let number = std::str::from_utf8(&publication.payload).ok().and_then(|text| text.parse::<u64>().ok());
             let published = number.and_then(|number| self.published.get(number as usize));
             let Some((number, published)) = number.zip(published) else {
@@ -354,7 +362,7 @@ impl Ledger {
             };
             let count = copies.entry(number).or_default();
             *count += 1;
-            if *count > 1 {
+            if *count > 1 || place >= waiting.len() {
                 continue;
             }
             if let Some(before) = latest.insert((published.device, &published.letter.topic), number)
@@ -366,13 +374,22 @@ impl Ledger {
         for published in &self.published {
             let Letter { number, topic, qos, .. } = &published.letter;
             let count = copies.get(number).copied().unwrap_or_default();
-            let is_promised = published.accepted.is_some() && *qos > QoS::AtMostOnce && Ground::queue_takes(topic);
-            if is_promised && count == 0 {
+            let is_promised = published.accepted.is_some() && *qos > QoS::AtMostOnce && WorkQueue::takes(topic);
+            if is_promised && count == 0 && !done.contains(number) {
                 violations.push(format!("the queue lacks {number} on `{topic}`, which the node accepted"));
             }
-            if *qos == QoS::ExactlyOnce && count > 1 {
+            if *qos == QoS::ExactlyOnce && count > 1 && consumers.is_empty() {
                 violations.push(format!("the queue has {number} {count} times, which was to be once"));
             }
+        }
+        let is_consumed = self
+            .subscribed
+            .iter()
+            .filter(consumes)
+            .any(|one| !one.over && one.granted.is_some() && one.leaving.is_none());
+        if is_consumed && !waiting.is_empty() {
+            let numbers: Vec<_> = waiting.iter().map(|it| String::from_utf8_lossy(&it.payload)).collect();
+            violations.push(format!("the queue keeps {numbers:?} from its consumers"));
         }
         violations
     }

@@ -16,6 +16,7 @@ mod ground;
 mod ledger;
 mod link;
 mod pipe;
+mod queue;
 pub mod services;
 mod simulation;
 pub mod story;

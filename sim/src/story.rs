@@ -148,6 +148,67 @@ pub fn tell_exactly_once(seed: u64, acts: usize, keep_text: bool) -> Simulation 
     simulation
 }
 
+/// Tells the story of a queue with consumers that come and go, refuse some of what they get and are lost with the rest,
+/// while the node crashes again and again.
+pub fn tell_of_a_queue(seed: u64, acts: usize, keep_text: bool) -> (Simulation, [Device; 3]) {
+    let mut simulation = Simulation::with_disk(seed, keep_text);
+    let publishers = [0, 1].map(|place| {
+        let version = simulation.chance.pick(&[Version::V3_1_1, Version::V5]);
+        simulation.add(DeviceOptions::persistent(&format!("publisher-{place}"), version))
+    });
+    let consumers = [0, 1, 2].map(|place| {
+        let chance = &mut simulation.chance;
+        let options = DeviceOptions {
+            clean_start: chance.one_in(3),
+            receive_max: chance.pick(&[1, 3, 50]),
+            keep_alive_s: chance.pick(&[0, 30]),
+            refuses_each: chance.pick(&[None, Some(3), Some(1)]).filter(|_| place > 0),
+            ..DeviceOptions::persistent(&format!("consumer-{place}"), Version::V5)
+        };
+        simulation.add(options)
+    });
+    for _ in 0..acts {
+        let publisher = simulation.chance.pick(&publishers);
+        let consumer = simulation.chance.pick(&consumers);
+        match simulation.chance.below(20) {
+            0 => crash(&mut simulation),
+            1 => simulation.lose(publisher, Loss::Broken),
+            2 => {
+                let loss = simulation.chance.pick(&[Loss::Broken, Loss::Silent]);
+                simulation.lose(consumer, loss);
+            }
+            3 => simulation.disconnect(consumer, None),
+            4 => simulation.unsubscribe(consumer, "$queue/work"),
+            5..8 => simulation.subscribe(consumer, "$queue/work", QoS::AtLeastOnce),
+            8..11 => simulation.connect(publisher),
+            11..14 => simulation.connect(consumer),
+            _ => {
+                let (topic, qos) = (simulation.chance.pick(&TOPICS[..3]), simulation.chance.pick(&QOS));
+                for _ in 0..simulation.chance.pick(&[1, 1, 5]) {
+                    simulation.publish(publisher, topic, qos, false);
+                }
+            }
+        }
+        if !simulation.chance.one_in(3) {
+            // Longer than a refused message waits, and now and then longer than a consumer may keep one.
+            let longest = Duration::from_millis(simulation.chance.pick(&[30, 600, 3_000, 120_000]));
+            let pause = simulation.chance.span(longest);
+            simulation.run_for(pause);
+        }
+    }
+    for _ in 0..2 {
+        simulation.run_until_settled();
+        crash(&mut simulation);
+    }
+    simulation.run_until_settled();
+    simulation.subscribe(consumers[0], "$queue/work", QoS::AtLeastOnce);
+    simulation.run_until_settled();
+    // What was refused, or went out to someone who was lost, comes to the one who refuses nothing, or is dead.
+    simulation.run_for(Duration::from_secs(900));
+    simulation.run_until_settled();
+    (simulation, consumers)
+}
+
 fn crash(simulation: &mut Simulation) {
     let crashes = [Crash::Killed, Crash::KilledAtWork, Crash::PowerCut, Crash::PowerCutAtWork];
     let crash = simulation.chance.pick(&crashes);

@@ -38,6 +38,8 @@ pub struct DeviceOptions {
     pub topic_alias_max: u16,
     /// The packet identifier that it begins with.
     pub first_packet_id: u16,
+    /// Of the messages that it gets with QoS 1, it refuses each so-manieth; only MQTT 5 has a word for that.
+    pub refuses_each: Option<u32>,
 }
 
 impl DeviceOptions {
@@ -52,6 +54,7 @@ impl DeviceOptions {
             receive_max: 100,
             topic_alias_max: 0,
             first_packet_id: 1,
+            refuses_each: None,
         }
     }
 }
@@ -112,6 +115,8 @@ pub(crate) struct Device {
     in_flight: Vec<Flight>,
     received: BTreeSet<NonZeroU16>,
     next_packet_id: u16,
+    /// Messages that came with QoS 1.
+    came: u32,
 }
 
 impl Device {
@@ -130,6 +135,7 @@ impl Device {
             in_flight: Vec::new(),
             received: BTreeSet::new(),
             next_packet_id: options.first_packet_id,
+            came: 0,
             options,
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum Seen {
         qos: QoS,
         retain: bool,
         dup: bool,
+        /// The device said that it does not want it.
+        refused: bool,
     },
     /// The node said that it ends the connection.
     Dismissed(ReasonCode),
@@ -118,10 +120,19 @@ impl Device {
     fn handle_publish(&mut self, publish: Publish, seen: &mut Vec<Seen>) {
         assert_eq!(self.phase, Phase::Open, "{}: messages come after CONNACK", self.options.id);
         let topic = self.inbound_aliases.resolve(publish.topic_alias, publish.topic);
+        let mut refused = false;
         let new = match (publish.qos, publish.packet_id) {
             (QoS::AtMostOnce, _) | (_, None) => true,
             (QoS::AtLeastOnce, Some(id)) => {
-                self.send(&Packet::Puback(Ack::new(id, ReasonCode::Success)));
+                self.came += 1;
+                let reason = match self.options.refuses_each {
+                    // Every fourth of these for good.
+                    Some(each) if self.came.is_multiple_of(4 * each) => ReasonCode::PayloadFormatInvalid,
+                    Some(each) if self.came.is_multiple_of(each) => ReasonCode::ImplementationSpecificError,
+                    _ => ReasonCode::Success,
+                };
+                refused = reason.is_error();
+                self.send(&Packet::Puback(Ack::new(id, reason)));
                 true
             }
             (QoS::ExactlyOnce, Some(id)) => {
@@ -132,7 +143,7 @@ impl Device {
         if new {
             let payload = String::from_utf8_lossy(&publish.payload).into_owned();
             let (qos, retain, dup) = (publish.qos, publish.retain, publish.dup);
-            seen.push(Seen::Delivered { topic, payload, qos, retain, dup });
+            seen.push(Seen::Delivered { topic, payload, qos, retain, dup, refused });
         }
     }
 

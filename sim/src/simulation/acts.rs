@@ -24,8 +24,8 @@ impl Simulation {
         }
         // A new connection that overtakes the goodbye of the one before finds it open, and its will is due.
         let overtakes = self.links.values().any(|link| link.device == place);
-        if let Some(number) = self.farewells.remove(&place).filter(|_| overtakes) {
-            self.ledger.withdraw(number, false);
+        if let Some(number) = self.farewells.get(&place).filter(|_| overtakes) {
+            self.ledger.withdraw(*number, false);
         }
         self.wills.remove(&place);
         let will = will.map(|(topic, qos, delay_s)| {

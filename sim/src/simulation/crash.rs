@@ -33,9 +33,9 @@ impl Simulation {
         self.links.clear();
         let hash_seed = self.chance.bits();
         let Broker { ground, router, sessions, found } =
-            ground.crash(crash, &mut self.chance, hash_seed, limits::SESSIONS_MAX);
+            ground.crash(crash, &mut self.chance, &self.clock, hash_seed, limits::SESSIONS_MAX);
         let before = Arc::clone(&self.mqtt);
-        self.mqtt = mqtt(router, sessions, before.settings, before.keep_alive_s_max);
+        self.mqtt = mqtt(router, sessions, Some(&ground), before.settings, before.keep_alive_s_max);
         self.ground = Some(ground);
         let now = self.clock.now();
         self.mqtt.sessions.restore(now, self.mqtt.mailbox, found);

@@ -12,13 +12,14 @@ use std::time::Duration;
 use broker::{MailboxOptions, OpenAccess, Router, RouterOptions, Sessions};
 use message::limits;
 use mqtt::{ReasonCode, Settings};
-use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues, NoStreams};
+use node::mqtt::{AssignedIds, Mqtt, MqttFigures, NoQueues, NoStreams, Queues};
 
 use crate::device::DeviceOptions;
 use crate::flow_run::FlowRun;
 use crate::ground::{Broker, Ground};
 use crate::ledger::Ledger;
 use crate::link::{Link, LinkTurn, Weather};
+use crate::queue::SimulatedQueues;
 use crate::services::{MemoryStores, SimulatedTimers};
 use crate::{Chance, Clock, Trace};
 use turns::Turn;
@@ -43,7 +44,7 @@ pub struct Simulation {
     devices: Vec<crate::device::Device>,
     /// The number of the will that a device has left with the node.
     wills: BTreeMap<usize, u64>,
-    /// The number of the will that it last took back by saying goodbye.
+    /// The number of the will that it last took back by saying goodbye, until it knows that the node knows.
     farewells: BTreeMap<usize, u64>,
     dismissals: BTreeMap<usize, ReasonCode>,
     links: BTreeMap<u64, Link>,
@@ -90,14 +91,15 @@ impl Simulation {
         let hash_seed = chance.bits();
         let keep_alive_s_max = chance.pick(&[u16::MAX, 5]);
         let (ground, router, sessions) = if has_disk {
-            let Broker { ground, router, sessions, .. } = Ground::first(&mut chance, hash_seed, limits::SESSIONS_MAX);
+            let Broker { ground, router, sessions, .. } =
+                Ground::first(&mut chance, &clock, hash_seed, limits::SESSIONS_MAX);
             (Some(ground), router, sessions)
         } else {
             let router = Router::new(RouterOptions::new(hash_seed));
             let sessions = Sessions::new(&router, limits::SESSIONS_MAX);
             (None, router, sessions)
         };
-        let mqtt = mqtt(router, sessions, settings, keep_alive_s_max);
+        let mqtt = mqtt(router, sessions, ground.as_ref(), settings, keep_alive_s_max);
         let mut simulation = Self {
             chance,
             trace: Trace::new(keep_text),
@@ -169,6 +171,11 @@ impl Simulation {
         self.ledger.numbers(device.0)
     }
 
+    /// How many messages died in the queue of a node with a disk.
+    pub fn dead_letters(&self) -> usize {
+        self.ground.as_ref().map_or(0, |ground| ground.queue.dead().len())
+    }
+
     /// Adds a device, which is not connected yet.
     pub fn add(&mut self, options: DeviceOptions) -> Device {
         self.note(format_args!("{options:?}"));
@@ -180,7 +187,9 @@ impl Simulation {
     pub fn violations(&self) -> Vec<String> {
         let names: Vec<&str> = self.devices.iter().map(|device| device.options.id.as_str()).collect();
         let mut violations = self.ledger.check(&names);
-        violations.extend(self.ground.iter().flat_map(|ground| self.ledger.check_queue(&ground.queued())));
+        if let Some(ground) = &self.ground {
+            violations.extend(self.ledger.check_queue(&ground.queue.waiting(), &ground.queue.dead()));
+        }
         for (topic, (accepted, candidates)) in self.ledger.retained_candidates() {
             let Ok(filter) = message::TopicFilter::parse(topic.as_str()) else { continue };
             let kept = self.mqtt.router.retained(&filter, self.clock.now().wall);
@@ -200,12 +209,22 @@ impl Simulation {
 }
 
 /// The node's side of MQTT over a broker.
-fn mqtt(router: Arc<Router>, sessions: Arc<Sessions>, settings: Settings, keep_alive_s_max: u16) -> Arc<Mqtt> {
+fn mqtt(
+    router: Arc<Router>,
+    sessions: Arc<Sessions>,
+    ground: Option<&Ground>,
+    settings: Settings,
+    keep_alive_s_max: u16,
+) -> Arc<Mqtt> {
+    let queues: Arc<dyn Queues> = match ground {
+        Some(ground) => Arc::new(SimulatedQueues(Arc::clone(&ground.queue))),
+        None => Arc::new(NoQueues),
+    };
     Arc::new(Mqtt {
         sessions,
         router,
         access: Arc::new(OpenAccess),
-        queues: Arc::new(NoQueues),
+        queues,
         streams: Arc::new(NoStreams),
         settings,
         keep_alive_s_max,

@@ -23,6 +23,8 @@ pub(super) enum Turn {
     /// What waits for the log, and for the tables, goes to the disk.
     CommitLog,
     CommitTables,
+    /// The task of the queue.
+    Queue,
 }
 
 impl Simulation {
@@ -51,6 +53,10 @@ impl Simulation {
             }
             (0..self.devices.len()).for_each(|place| self.connect(Device(place)));
             while self.take_turn() {}
+            // Where nothing takes time, they have come back by now.
+            if self.is_settled() {
+                return;
+            }
             let due = self.next_due().filter(|due| *due <= until);
             let Some(due) = due else { panic!("the devices do not come to rest: {:?}", self.devices) };
             self.clock.advance_to(due);
@@ -94,6 +100,7 @@ impl Simulation {
             Turn::FlowTimers => self.timers.wake_due(),
             Turn::CommitLog => self.ground.iter_mut().for_each(Ground::commit_log),
             Turn::CommitTables => self.ground.iter_mut().for_each(Ground::commit_tables),
+            Turn::Queue => self.ground.iter().for_each(|ground| ground.queue.run()),
         }
         true
     }
@@ -130,6 +137,7 @@ impl Simulation {
         if let Some(ground) = &mut self.ground {
             self.turns.extend(due(ground.log_due(now, &mut self.chance)).then_some(Turn::CommitLog));
             self.turns.extend(due(ground.tables_due(now, &mut self.chance)).then_some(Turn::CommitTables));
+            self.turns.extend(due(ground.queue.due()).then_some(Turn::Queue));
         }
     }
 
@@ -140,7 +148,8 @@ impl Simulation {
         let pings = self.devices.iter().filter_map(crate::device::Device::next_ping);
         let flows = self.flows.iter().filter_map(|run| run.next_due(now));
         let disk = self.ground.as_ref().and_then(Ground::next_due);
-        let timers = [self.mqtt.sessions.poll_timeout(), self.retained_due(), self.timers.next_due(), disk];
+        let queue = self.ground.as_ref().and_then(|ground| ground.queue.due());
+        let timers = [self.mqtt.sessions.poll_timeout(), self.retained_due(), self.timers.next_due(), disk, queue];
         links.chain(pings).chain(flows).chain(timers.into_iter().flatten()).filter(|due| *due > now).min()
     }
 
@@ -196,8 +205,15 @@ impl Simulation {
         }
         for seen in device.receive(now) {
             let options = self.devices[place].options.clone();
-            if let Seen::Dismissed(reason) = &seen {
-                self.dismissals.insert(place, *reason);
+            match &seen {
+                Seen::Dismissed(reason) => {
+                    self.dismissals.insert(place, *reason);
+                }
+                // What went before is on disk, and so is the goodbye.
+                Seen::Connected { .. } => {
+                    self.farewells.remove(&place);
+                }
+                _ => {}
             }
             self.note(format_args!("{} sees {seen:?}", options.id));
             self.ledger.see(place, &options, now, &seen);

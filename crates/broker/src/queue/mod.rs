@@ -11,6 +11,7 @@ mod options;
 mod output;
 mod properties;
 mod settle;
+mod spool_backlog;
 mod timers;
 
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ pub use properties::{
     user_property,
 };
 pub use settle::{Nack, SettleError};
+pub use spool_backlog::SpoolBacklog;
 pub use timers::Timer;
 use timers::Timers;
 

@@ -1,6 +1,5 @@
 //! One queue of the node: the machine that hands out, its messages in the spool, and those who publish and consume.
 
-mod backlog;
 mod client;
 mod consumer;
 mod flow;
@@ -12,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use broker::queue::{
     ConsumerId, DeliveryTag, MessageState, Nack, Ordinal, Peeked, Queue, QueueFigures, ReadOn, SettleError,
-    TooManyConsumers,
+    SpoolBacklog, TooManyConsumers,
 };
 use broker::{Broken, Collector, Promises};
 use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
@@ -26,7 +25,6 @@ use super::commit::Commit;
 use super::hand_out::{Said, Sink};
 use super::settings;
 use crate::clock;
-use backlog::SpoolBacklog;
 pub(crate) use consumer::QueueConsumer;
 use consumer::QueueDelivery;
 

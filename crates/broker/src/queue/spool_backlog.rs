@@ -1,17 +1,18 @@
-//! The messages of one queue in the node's spool.
+//! The messages of one queue in the spool.
 
 use std::sync::Arc;
 
-use broker::queue::{Backlog, Ordinal, ReadOn, Stored};
 use message::DestinationId;
 use store::log::CommitPoint;
 use store::spool::{self, ReadError, Spool, Spooled};
 
+use super::backlog::{Backlog, Ordinal, ReadOn, Stored};
+
 /// One destination of the spool, as a queue reads it.
 #[derive(Debug, Clone)]
-pub(super) struct SpoolBacklog {
-    pub(super) spool: Spool,
-    pub(super) destination: DestinationId,
+pub struct SpoolBacklog {
+    pub spool: Spool,
+    pub destination: DestinationId,
 }
 
 impl Backlog for SpoolBacklog {
