@@ -14,20 +14,31 @@ pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// All flows that shall run have been started.
+/// All flows that shall run have been started, and all that is to be kept can be written.
 #[utoipa::path(
     get, path = "/readyz", tag = "node", security(()),
     responses(
-        (status = 200, description = "All flows that shall run have been started."),
-        (status = 503, description = "The node starts or stops.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "All flows that shall run have been started, and all that is to be kept can be written."),
+        (status = 503, description = "The node starts or stops, or a write to its files failed: then it takes nothing more that needs these until it is started again.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn readyz(State(api): State<ApiState>) -> Result<&'static str, Problem> {
-    if api.is_ready() {
-        Ok("ok\n")
-    } else {
-        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node starts or stops; ask again in a moment"))
+    let unavailable = |detail: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    if !api.is_ready() {
+        return unavailable("the node starts or stops; ask again in a moment");
     }
+    match failures(&api)[..] {
+        [] => Ok("ok\n"),
+        ref failures => unavailable(&failures.join("\n")),
+    }
+}
+
+/// What takes nothing more since a write or a sync failed.
+fn failures(api: &ApiState) -> Vec<String> {
+    let tables = api.tables.failure().map(|failure| failure.to_string());
+    let spool = api.spool.failure().map(|failure| failure.to_string());
+    let streams = api.destinations.stream_failures().into_iter().map(|failure| failure.to_string());
+    tables.into_iter().chain(spool).chain(streams).collect()
 }
 
 /// Which program this is.

@@ -135,10 +135,7 @@ impl From<&table::QueueOptions> for QueueSettings {
     fn from(options: &table::QueueOptions) -> Self {
         Self {
             bindings: options.bindings.iter().map(ToString::to_string).collect(),
-            durability: match options.durability {
-                Durability::Fsync => DurabilityWord::Fsync,
-                Durability::Os | Durability::Memory => DurabilityWord::Os,
-            },
+            durability: options.durability.into(),
             messages_max: options.limits.messages_max,
             bytes_max: options.limits.bytes_max,
             age_max_s: options.limits.age_max.map(|age| age.as_secs()),
@@ -172,6 +169,25 @@ impl From<DurabilityWord> for Durability {
         match word {
             DurabilityWord::Fsync => Self::Fsync,
             DurabilityWord::Os => Self::Os,
+        }
+    }
+}
+
+impl From<Durability> for DurabilityWord {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Fsync => Self::Fsync,
+            Durability::Os | Durability::Memory => Self::Os,
+        }
+    }
+}
+
+impl DurabilityWord {
+    /// The word in the configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Os => "os",
         }
     }
 }

@@ -9,7 +9,7 @@ use broker::Bindings;
 use indexmap::IndexMap;
 use message::{DestinationId, StreamName, TopicFilter, limits};
 use store::disk::{Disk, RealDisk};
-use store::log::{Committer, LogRecovery};
+use store::log::{Committer, LogRecovery, Poisoned};
 use store::stream::Stream;
 use store::table::{self, StoredStream};
 use tokio::task::AbortHandle;
@@ -150,6 +150,11 @@ impl Destinations {
     /// What is known of each stream, in the order of the names.
     pub(crate) fn stream_states(&self) -> Vec<NodeStreamState> {
         self.all_streams().iter().map(|stream| stream.state()).collect()
+    }
+
+    /// Why streams take no more, of those that do not.
+    pub(crate) fn stream_failures(&self) -> Vec<Poisoned> {
+        self.all_streams().iter().filter_map(|stream| stream.failure()).collect()
     }
 
     /// Makes a stream, or changes it.

@@ -1,6 +1,7 @@
 //! A node as a whole: everything is opened in order, joined, and closed again.
 
 mod addresses;
+mod failures;
 mod ground;
 mod logs;
 mod notify;

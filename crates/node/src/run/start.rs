@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::failures::tell_failures;
 use super::ground::Ground;
 use super::logs::{Logs, LogsError, keep_small, keep_young};
 use super::notify::{Notice, notify};
@@ -109,6 +110,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     // Before the flows, so that a probe sees the node live while they start.
     listening.spawn(serve_web(bound.web, &api, stop.clone()));
     let mut background = begin_background(&config, &mqtt, &stores, &api.tables, &logs, &api.destinations);
+    background.spawn(tell_failures(api.tables.clone(), api.spool.clone()));
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));

@@ -4,8 +4,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use crate::curl::{Answer, curl};
 use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::node::Node;
+use crate::patience::eventually;
 
 const JSON: &str = "application/json";
 
@@ -45,11 +47,30 @@ fn is_acknowledged(node: &Node, payload: &str) -> bool {
     String::from_utf8_lossy(&output.stdout).contains("received PUBACK (Mid: 1, RC:0)")
 }
 
+const STREAM_WELL: &str = r#"headwater_stream_failed{stream="telemetry"} 0"#;
+
+fn readyz(node: &Node) -> Answer {
+    curl(&[&format!("http://{}/readyz", node.web())], None)
+}
+
+/// Waits until the node has told a person of a failure: in its log, by its readiness and in its metrics.
+fn expect_told(node: &Node, place: &str, metric: &str) {
+    let is_told = |line: &str| line.contains("ERROR") && line.contains(place) && line.contains("started again");
+    eventually(place, || node.log().lines().any(is_told).then_some(()));
+    let ready = readyz(node);
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    assert!(ready.body.contains(place), "{}", ready.body);
+    let metrics = node.metrics();
+    assert!(metrics.lines().any(|line| line == metric), "{metric} is not in {metrics}");
+}
+
 #[test]
 fn nothing_is_acknowledged_on_the_strength_of_a_failed_sync_and_what_was_before_is_there_after_a_start() {
     let mut node = Node::start();
     let queue = r#"{"bindings":["plant/#"]}"#;
     assert_eq!(node.api("PUT", "/queues/orders", Some((JSON, queue))).status, 201);
+    assert_eq!(node.api("PUT", "/streams/telemetry", Some((JSON, r#"{"bindings":["telemetry/#"]}"#))).status, 201);
+    assert_eq!(readyz(&node).status, 200);
     let subscriber = Subscriber::start(&node, &["other/+"]);
     assert!(is_acknowledged(&node, "before"));
     let Some(failing) = FailingSyncs::begin(&node) else {
@@ -57,17 +78,34 @@ fn nothing_is_acknowledged_on_the_strength_of_a_failed_sync_and_what_was_before_
         return;
     };
     assert!(!is_acknowledged(&node, "failing"));
+    expect_told(&node, "spool", r#"headwater_spool_failed 1"#);
+    let metrics = node.metrics();
+    assert!(metrics.contains("headwater_table_failed 0") && metrics.contains(STREAM_WELL), "{metrics}");
+    assert!(node.api("POST", "/streams/telemetry/messages", Some(("text/plain", "failing"))).status >= 500);
+    expect_told(&node, "streams/", r#"headwater_stream_failed{stream="telemetry"} 1"#);
+    assert!(node.api("PUT", "/queues/another", Some((JSON, "{}"))).status >= 500);
+    expect_told(&node, "tables.redb", "headwater_table_failed 1");
     drop(failing);
     // The disk seems well again, but what it has is unknown until the log is opened anew.
     assert!(!is_acknowledged(&node, "doubtful"));
     let refused = node.api("POST", "/queues/orders/messages", Some(("text/plain", "doubtful")));
     assert!(refused.status >= 500, "{} {}", refused.status, refused.body);
-    // Whoever needs no disk is served, and a person is told.
+    for path in ["/queues/orders", "/streams/telemetry"] {
+        let failure = node.get(path)["failure"].to_string();
+        assert!(failure.contains("takes no more: "), "{path}: {failure}");
+    }
+    // Each is told once, not for each message.
+    assert_eq!(node.log().matches("until the node is started again").count(), 3, "{}", node.log());
+    // Whoever needs no disk is served.
     publish(&node, "other/1", "served");
     assert!(publish_with(&node, &["-q", "0", "-t", "other/1", "-m", "too"]).status.success());
     subscriber.await_payloads("other/1", 2);
     node.kill();
     node = node.start_again();
+    assert_eq!(readyz(&node).status, 200);
+    let metrics = node.metrics();
+    assert!(metrics.contains("headwater_spool_failed 0") && metrics.contains(STREAM_WELL), "{metrics}");
+    assert!(!node.get("/queues")["queues"][0].as_object().unwrap().contains_key("failure"));
     assert!(is_acknowledged(&node, "after"));
     let answer = node.api("POST", "/queues/orders/consume?max=100", None);
     let taken: serde_json::Value = serde_json::from_str(&answer.body).unwrap();

@@ -131,6 +131,11 @@ impl Node {
         format!("http://{}{path}", self.address("endpoints"))
     }
 
+    /// Where people and probes ask.
+    pub(crate) fn web(&self) -> &str {
+        self.address("web")
+    }
+
     fn address(&self, listener: &str) -> &str {
         self.addresses[listener].as_str().unwrap()
     }

@@ -53,15 +53,26 @@ pub(crate) struct Marks {
     synced: AtomicU64,
     for_written: Waiters,
     for_synced: Waiters,
+    for_poison: Waiters,
     poison: OnceLock<Poisoned>,
 }
 
 /// Those who wait for the next move of a mark, each once.
 #[derive(Debug, Default)]
-struct Waiters(Mutex<HashMap<usize, Waker, foldhash::fast::FixedState>>);
+pub(crate) struct Waiters(Mutex<HashMap<usize, Waker, foldhash::fast::FixedState>>);
 
 impl Waiters {
-    fn wake(&self) {
+    /// Waits until `now` is something, which has to be so before [`Self::wake`] is called.
+    pub(crate) fn poll<T>(&self, waker: &Waker, now: impl Fn() -> Option<T>) -> Poll<T> {
+        let mut waiting = self.0.lock();
+        if let Some(value) = now() {
+            return Poll::Ready(value);
+        }
+        waiting.insert(waker.data() as usize, waker.clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn wake(&self) {
         let waiting = std::mem::take(&mut *self.0.lock());
         for waker in waiting.into_values() {
             waker.wake();
@@ -126,6 +137,12 @@ impl Marks {
         let _ = self.poison.set(poisoned);
         self.for_written.wake();
         self.for_synced.wake();
+        self.for_poison.wake();
+    }
+
+    /// Waits until the log takes no more.
+    pub(crate) fn poll_poisoned(&self, waker: &Waker) -> Poll<Poisoned> {
+        self.for_poison.poll(waker, || self.poisoned())
     }
 
     pub(crate) fn poisoned(&self) -> Option<Poisoned> {
@@ -178,8 +195,13 @@ mod tests {
         let point = |until| CommitPoint::at(until, Durability::Fsync);
         assert!(marks.poll(point(6), &waker).is_pending());
         let poisoned = Poisoned { folder: "spool".to_owned(), what: "it broke".to_owned() };
-        marks.poison(poisoned.clone());
+        assert!(marks.poll_poisoned(&waker).is_pending());
+        marks.move_synced(5);
+        assert!(marks.poll(point(6), &waker).is_pending());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        marks.poison(poisoned.clone());
+        assert_eq!(count.0.load(Ordering::Relaxed), 3, "who waits for the mark and for the poison");
+        assert_eq!(marks.poll_poisoned(&waker), Poll::Ready(poisoned.clone()));
         assert_eq!(marks.poll(point(6), &waker), Poll::Ready(Err(poisoned)));
         assert_eq!(marks.poll(point(5), &waker), Poll::Ready(Ok(())));
     }

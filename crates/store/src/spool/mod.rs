@@ -130,6 +130,11 @@ impl Spool {
         self.log.marks.poisoned()
     }
 
+    /// Waits until the spool takes no more.
+    pub fn poll_failure(&self, waker: &Waker) -> Poll<Poisoned> {
+        self.log.marks.poll_poisoned(waker)
+    }
+
     /// What it counts.
     pub fn figures(&self) -> SpoolFigures {
         let state = self.log.lock();

@@ -195,4 +195,9 @@ impl Stream {
     pub fn failure(&self) -> Option<Poisoned> {
         self.inner.log.marks.poisoned()
     }
+
+    /// Waits until the stream takes no more.
+    pub fn poll_failure(&self, waker: &Waker) -> Poll<Poisoned> {
+        self.inner.log.marks.poll_poisoned(waker)
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -17,6 +18,7 @@ use super::figures::Counters;
 use super::room::Room;
 use super::schema::{Snapshot, Transaction};
 use super::written::{Promise, WriteError, Written, write_pair};
+use crate::log::Waiters;
 
 /// Why one write of a group came to nothing.
 pub(super) enum ApplyError {
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     poison: OnceLock<String>,
+    for_poison: Waiters,
     pub(super) counters: Counters,
 }
 
@@ -165,6 +168,11 @@ impl Shared {
         self.poison.get().map(|what| WriteError::Poisoned { file: self.file.clone(), what: what.clone() })
     }
 
+    /// Waits until one has failed.
+    pub(super) fn poll_poisoned(&self, waker: &Waker) -> Poll<WriteError> {
+        self.for_poison.poll(waker, || self.poisoned())
+    }
+
     fn closed(&self) -> WriteError {
         WriteError::Closed { file: self.file.clone() }
     }
@@ -237,6 +245,7 @@ impl Committer {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             poison: OnceLock::new(),
+            for_poison: Waiters::default(),
             counters: Counters::default(),
         });
         let own = Arc::clone(&shared);
@@ -298,5 +307,6 @@ fn commit(shared: &Shared, database: &Database, group: &mut [Box<dyn Write>]) ->
         Err(_) => "the file is damaged".to_owned(),
     };
     let what = shared.poison.get_or_init(|| what).clone();
+    shared.for_poison.wake();
     Err(WriteError::Poisoned { file: shared.file.clone(), what })
 }

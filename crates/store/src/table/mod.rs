@@ -37,6 +37,7 @@ mod tests;
 use committer::Committer;
 
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 pub use consumers::{ConsumerTable, StoredConsumer};
 pub use destinations::DestinationIds;
@@ -137,5 +138,10 @@ impl Tables {
     /// Why no more writes are taken, once one has failed: for the node's health.
     pub fn failure(&self) -> Option<WriteError> {
         self.committer.shared.poisoned()
+    }
+
+    /// Waits until no more writes are taken.
+    pub fn poll_failure(&self, waker: &Waker) -> Poll<WriteError> {
+        self.committer.shared.poll_poisoned(waker)
     }
 }

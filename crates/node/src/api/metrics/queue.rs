@@ -4,7 +4,7 @@ use broker::queue::DeathReason;
 use store::spool::DropReason;
 
 use super::open_metrics::{Kind, OpenMetrics};
-use crate::destinations::QueueState;
+use crate::destinations::{DurabilityWord, QueueState};
 
 pub(super) fn write(metrics: &mut OpenMetrics, queues: &[QueueState]) {
     type Read = fn(&QueueState) -> u64;
@@ -41,6 +41,11 @@ pub(super) fn write(metrics: &mut OpenMetrics, queues: &[QueueState]) {
         for queue in queues {
             metrics.sample(&[("queue", queue.name.as_str())], read(queue));
         }
+    }
+    metrics.family("headwater_queue_durability", Kind::Info, "", "What an acknowledgement promises.");
+    for queue in queues {
+        let word = DurabilityWord::from(queue.stored.options.durability).as_str();
+        metrics.sample(&[("queue", queue.name.as_str()), ("durability", word)], 1);
     }
     metrics.family("headwater_queue_dead_lettered_messages", Kind::Counter, "", "Messages that died.");
     for queue in queues {

@@ -4,7 +4,7 @@ use store::spool::SpoolFigures;
 
 use super::open_metrics::{Kind, OpenMetrics};
 
-pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures) {
+pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures, failed: bool) {
     for (name, kind, unit, help, value) in [
         ("headwater_spool_segments", Kind::Gauge, "", "Files of the spool.", spool.segments as u64),
         ("headwater_spool_bytes", Kind::Gauge, "bytes", "What they have.", spool.bytes),
@@ -43,6 +43,13 @@ pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures) {
             "bytes",
             "Damaged bytes that were copied aside when the node started.",
             spool.quarantined_bytes,
+        ),
+        (
+            "headwater_spool_failed",
+            Kind::Gauge,
+            "",
+            "Whether a write failed, so that nothing is taken for sessions and queues.",
+            u64::from(failed),
         ),
     ] {
         metrics.family(name, kind, unit, help);

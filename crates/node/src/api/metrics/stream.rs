@@ -1,11 +1,11 @@
 //! What streams hold and count.
 
 use super::open_metrics::{Kind, OpenMetrics};
-use crate::destinations::{ConsumerState, NodeStreamState};
+use crate::destinations::{ConsumerState, DurabilityWord, NodeStreamState};
 
 pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
     type Read = fn(&NodeStreamState) -> u64;
-    let figures: [(&'static str, Kind, &str, &str, Read); 8] = [
+    let figures: [(&'static str, Kind, &str, &str, Read); 9] = [
         ("headwater_stream_messages", Kind::Gauge, "", "Messages in the stream.", |stream| stream.log.messages),
         ("headwater_stream_bytes", Kind::Gauge, "bytes", "Bytes of its files.", |stream| stream.log.bytes),
         ("headwater_stream_earliest_offset", Kind::Gauge, "", "The first offset that is kept.", |stream| {
@@ -28,12 +28,24 @@ pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
             "Messages that found no room on the disk.",
             |stream| stream.refused,
         ),
+        (
+            "headwater_stream_failed",
+            Kind::Gauge,
+            "",
+            "Whether a write failed, so that the stream takes no more.",
+            |stream| u64::from(stream.failure.is_some()),
+        ),
     ];
     for (name, kind, unit, help, read) in figures {
         metrics.family(name, kind, unit, help);
         for stream in streams {
             metrics.sample(&[("stream", stream.name.as_str())], read(stream));
         }
+    }
+    metrics.family("headwater_stream_durability", Kind::Info, "", "What an acknowledgement promises.");
+    for stream in streams {
+        let word = DurabilityWord::from(stream.stored.options.durability).as_str();
+        metrics.sample(&[("stream", stream.name.as_str()), ("durability", word)], 1);
     }
     write_consumers(metrics, streams);
 }

@@ -4,7 +4,7 @@ use store::table::TableFigures;
 
 use super::open_metrics::{Kind, OpenMetrics};
 
-pub(super) fn write(metrics: &mut OpenMetrics, tables: &TableFigures) {
+pub(super) fn write(metrics: &mut OpenMetrics, tables: &TableFigures, failed: bool) {
     for (name, kind, unit, help, value) in [
         ("headwater_table_commits", Kind::Counter, "", "Groups of writes that are on disk.", tables.commits),
         ("headwater_table_writes", Kind::Counter, "", "Writes in those.", tables.writes),
@@ -31,6 +31,13 @@ pub(super) fn write(metrics: &mut OpenMetrics, tables: &TableFigures) {
             "",
             "1 if tables.redb was damaged beyond repair when the node started, and is set aside.",
             tables.set_aside,
+        ),
+        (
+            "headwater_table_failed",
+            Kind::Gauge,
+            "",
+            "Whether a write failed, so that the tables take no more.",
+            u64::from(failed),
         ),
     ] {
         metrics.family(name, kind, unit, help);

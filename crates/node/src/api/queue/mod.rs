@@ -77,6 +77,9 @@ pub(super) struct Queue {
     /// Messages that found the queue full, and whose publishers were told.
     refused: u64,
     dropped: Dropped,
+    /// Why it takes no more messages until the node is started again: a write to its files failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
 }
 
 /// Messages that were dropped, by reason, since the queue was made.
@@ -208,6 +211,7 @@ impl From<QueueState> for Queue {
                 replaced: dropped(DropReason::Replaced),
                 damaged: dropped(DropReason::Damaged),
             },
+            failure: state.failure.map(|failure| failure.to_string()),
         }
     }
 }

@@ -58,6 +58,9 @@ pub(super) struct Stream {
     damaged: u64,
     /// Messages that found no room on the disk, and whose publishers were told.
     refused: u64,
+    /// Why it takes no more messages until the node is started again: a write to its files failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     /// Those who read it with a cursor that lasts.
     consumers: Vec<StreamConsumer>,
 }
@@ -164,6 +167,7 @@ impl From<NodeStreamState> for Stream {
             purged: state.purged,
             damaged: state.log.damaged,
             refused: state.refused,
+            failure: state.failure.map(|failure| failure.to_string()),
             consumers: state.consumers.into_iter().map(StreamConsumer::from).collect(),
         }
     }

@@ -16,7 +16,7 @@ use broker::queue::{
 use broker::{Broken, Collector, Promises};
 use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
 use parking_lot::Mutex;
-use store::log::CommitPoint;
+use store::log::{CommitPoint, Poisoned};
 use store::spool::{AppendError, DestinationOptions, DropReason, Placed, Placement, ReadError, Spool};
 use store::table::StoredQueue;
 use tokio::sync::Notify;
@@ -68,6 +68,8 @@ pub(crate) struct QueueState {
     pub(crate) discarded: u64,
     /// By [`DropReason`].
     pub(crate) dropped: [u64; DropReason::ALL.len()],
+    /// Why it takes no more, once a write or a sync has failed.
+    pub(crate) failure: Option<Poisoned>,
 }
 
 /// Why a message was not put into a queue.
@@ -319,6 +321,7 @@ impl NodeQueue {
             refused: self.refused.load(Ordering::Relaxed),
             discarded: self.discarded.load(Ordering::Relaxed),
             dropped: spooled.dropped,
+            failure: self.spool.failure(),
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct NodeStreamState {
     pub(crate) name: StreamName,
     pub(crate) stored: StoredStream,
     pub(crate) log: StreamState,
+    /// Why it takes no more, once a write or a sync has failed.
+    pub(crate) failure: Option<Poisoned>,
     pub(crate) refused: u64,
     pub(crate) purged: u64,
     pub(crate) consumers: Vec<ConsumerState>,
@@ -125,9 +127,13 @@ impl NodeStream {
         Ok(())
     }
 
-    /// Brings messages of QoS 2 on from the spool, until it is cancelled.
+    /// Brings messages of QoS 2 on from the spool, and says when the log takes no more, until it is cancelled.
     pub(super) async fn take_in(self: Arc<Self>) {
-        self.staging.run(&self.name).await;
+        let tell = async {
+            let error = poll_fn(|context| self.stream.poll_failure(context.waker())).await;
+            tracing::error!(stream = %self.name, %error, "what is for this stream is refused until the node is started again");
+        };
+        tokio::join!(self.staging.run(&self.name), tell);
     }
 
     /// Appends a message that is meant for this stream alone.
@@ -180,12 +186,18 @@ impl NodeStream {
         self.stream.trim(now)
     }
 
+    /// Why it takes no more, once a write or a sync has failed.
+    pub(super) fn failure(&self) -> Option<Poisoned> {
+        self.stream.failure()
+    }
+
     pub(crate) fn state(&self) -> NodeStreamState {
         let log = self.stream.state();
         NodeStreamState {
             name: self.name.clone(),
             stored: self.stored(),
             log,
+            failure: self.failure(),
             consumers: self.consumer_states(log.earliest.0, log.next.0),
             refused: self.refused.load(Ordering::Relaxed),
             purged: self.purged.load(Ordering::Relaxed),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use message::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::DestinationLimits;
 use store::stream::StreamOptions;
 use store::table;
-use store::{DestinationLimits, Durability};
 
 use crate::destinations::settings::{DurabilityWord, SettingsError, filters};
 
@@ -69,10 +69,7 @@ impl From<&table::StreamOptions> for StreamSettings {
         let retention = &options.retention;
         Self {
             bindings: options.bindings.iter().map(ToString::to_string).collect(),
-            durability: match options.durability {
-                Durability::Fsync => DurabilityWord::Fsync,
-                Durability::Os | Durability::Memory => DurabilityWord::Os,
-            },
+            durability: options.durability.into(),
             messages_max: (retention.messages_max < u64::MAX).then_some(retention.messages_max),
             bytes_max: retention.bytes_max,
             age_max_s: retention.age_max.map(|age| age.as_secs()),

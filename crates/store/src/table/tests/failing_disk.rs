@@ -50,13 +50,17 @@ fn check_poisoned_by(pick: impl Fn(&FailingDisk) -> Arc<AtomicBool>) {
     let (tables, _) = Tables::open_backend("tables.redb", disk).unwrap();
     set(&tables, "s", "before", 1);
     fails.store(true, Ordering::SeqCst);
+    let mut told = std::pin::pin!(std::future::poll_fn(|context| tables.poll_failure(context.waker())));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(Future::poll(told.as_mut(), &mut context).is_pending());
     let write = || tables.key_values().set(&store("s"), "after", &Value::from(2), None, at(0)).wait();
     let error = write().unwrap_err();
     assert!(matches!(&error, WriteError::Poisoned { what, .. } if what.contains("no space left")), "{error}");
     // A disk that seems well again is not trusted: nobody knows what it holds.
     fails.store(false, Ordering::SeqCst);
     assert_eq!(write().unwrap_err(), error);
-    assert_eq!(tables.failure(), Some(error));
+    assert_eq!(tables.failure(), Some(error.clone()));
+    assert_eq!(Future::poll(told.as_mut(), &mut context), std::task::Poll::Ready(error));
     assert_eq!(get(&tables, "s", "before"), Some(Value::from(1)), "reads go on");
     assert_eq!(get(&tables, "s", "after"), None);
 }
