@@ -309,6 +309,7 @@ impl SessionJournal for SimulatedTables {
                 will: will.cloned(),
                 absent_since: None,
                 subscriptions: Vec::new(),
+                is_whole: true,
             }),
             SessionChange::Left { client_id, expiry, will, at } => {
                 Change::Left { client_id: client_id.clone(), expiry, will_waits: will.is_some(), at }

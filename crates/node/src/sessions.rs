@@ -15,8 +15,8 @@ use broker::{
 use message::{ClientId, DestinationId, TopicFilter};
 use store::spool::{DestinationOptions, Spool};
 use store::table::{
-    DestinationIds, ReadError, SessionTable, StoredRetainHandling, StoredSession, StoredSubscription, StoredWill,
-    SubscriptionTable, Tables, WriteError, Written,
+    DestinationIds, Label, ReadError, SessionTable, StoredRetainHandling, StoredSession, StoredSubscription,
+    StoredWill, SubscriptionTable, Tables, WriteError, Written,
 };
 use store::{DestinationLimits, Durability};
 
@@ -33,7 +33,7 @@ pub(crate) fn store(settings: &SessionSettings, tables: &Tables, spool: &Spool) 
         },
         policy: settings.backlog_full.into(),
     };
-    let journal = SessionsOnDisk::new(tables, options.durability);
+    let journal = SessionsOnDisk::new(tables, spool, options.durability);
     SessionStore { spool: spool.clone(), journal: Arc::new(journal), options }
 }
 
@@ -42,15 +42,17 @@ pub(crate) fn store(settings: &SessionSettings, tables: &Tables, spool: &Spool) 
 struct SessionsOnDisk {
     sessions: SessionTable,
     subscriptions: SubscriptionTable,
+    spool: Spool,
     ids: Arc<DestinationIds>,
     durability: Durability,
 }
 
 impl SessionsOnDisk {
-    fn new(tables: &Tables, durability: Durability) -> Self {
+    fn new(tables: &Tables, spool: &Spool, durability: Durability) -> Self {
         Self {
             sessions: tables.sessions(),
             subscriptions: tables.subscriptions(),
+            spool: spool.clone(),
             ids: tables.destinations(),
             durability,
         }
@@ -65,6 +67,8 @@ impl SessionJournal for SessionsOnDisk {
     fn record(&self, change: SessionChange<'_>) -> Box<dyn Pending> {
         match change {
             SessionChange::Opened { client_id, destination, expiry, will, at } => {
+                let label = Label::Session { client_id: client_id.clone(), expiry: span(expiry) };
+                self.spool.set_label(destination, &label.encode());
                 let session = StoredSession {
                     destination,
                     created: at,
@@ -183,6 +187,37 @@ pub(crate) fn found(tables: &Tables) -> Result<Vec<RestoredSession>, ReadError> 
     Ok(sessions)
 }
 
+/// What a session says of itself in the spool.
+pub(crate) fn label(session: &RestoredSession) -> Vec<u8> {
+    Label::Session { client_id: session.client_id.clone(), expiry: span(session.expiry) }.encode()
+}
+
+/// A session that the tables do not know, as the spool has it.
+pub(crate) fn forgotten(client_id: ClientId, destination: DestinationId, span: Option<Duration>) -> RestoredSession {
+    RestoredSession {
+        client_id,
+        destination,
+        expiry: expiry(span),
+        will: None,
+        absent_since: None,
+        subscriptions: Vec::new(),
+        is_whole: false,
+    }
+}
+
+/// Adds sessions that the tables have forgotten. Where they know an earlier one of the same client, which is gone, its
+/// subscriptions are better than none.
+pub(crate) fn join(found: &mut Vec<RestoredSession>, forgotten: Vec<RestoredSession>) {
+    let mut forgotten: HashMap<ClientId, RestoredSession> =
+        forgotten.into_iter().map(|session| (session.client_id.clone(), session)).collect();
+    for session in found.iter_mut() {
+        if let Some(later) = forgotten.remove(&session.client_id) {
+            *session = RestoredSession { subscriptions: std::mem::take(&mut session.subscriptions), ..later };
+        }
+    }
+    found.extend(forgotten.into_values());
+}
+
 fn restored(client_id: ClientId, session: StoredSession, subscriptions: Vec<Subscription>) -> RestoredSession {
     RestoredSession {
         client_id,
@@ -191,6 +226,7 @@ fn restored(client_id: ClientId, session: StoredSession, subscriptions: Vec<Subs
         will: session.will.map(|will| Will { publication: will.publication, delay: will.delay }),
         absent_since: session.absent_since,
         subscriptions,
+        is_whole: true,
     }
 }
 

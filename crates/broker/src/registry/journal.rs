@@ -63,4 +63,7 @@ pub struct RestoredSession {
     /// When its client left; `None` if it was there when the process ended.
     pub absent_since: Option<Timestamp>,
     pub subscriptions: Vec<Subscription>,
+    /// Its subscriptions are all that its client had. Otherwise the client is told that its session is new, so that it
+    /// subscribes again, and gets what waits.
+    pub is_whole: bool,
 }

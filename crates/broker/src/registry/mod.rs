@@ -269,10 +269,11 @@ impl Sessions {
             }
             None => None,
         };
-        let present = kept.is_some();
+        let present = kept.as_ref().is_some_and(|(_, state)| !state.is_forgotten);
         let mut promises = Promises::default();
         let (mailbox, mut state) = kept.unwrap_or_else(|| self.new_session(&connect, number, &mut promises));
         mailbox.set_attended(true);
+        state.is_forgotten = false;
         state.expiry = if promises.broken().is_some() { SessionExpiry::AtDisconnect } else { connect.expiry };
         state.will = connect.will.map(Box::new);
         promises.merge(self.record_opened(now, &connect.client_id, &mailbox, &state));

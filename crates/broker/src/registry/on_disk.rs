@@ -1,5 +1,6 @@
 //! Sessions that outlive the process: how they get their place on disk, and how they come back.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,13 +147,17 @@ impl Sessions {
     }
 
     fn restore_one(&self, now: Now, store: &SessionStore, options: MailboxOptions, session: RestoredSession) {
-        let RestoredSession { client_id, destination, expiry, will, absent_since, subscriptions } = session;
+        let RestoredSession { client_id, destination, expiry, will, absent_since, subscriptions, is_whole } = session;
         // It fails only where something has to be read, which no policy of sessions asks for.
         let _ = store.spool.add(destination, store.options);
+        if !is_whole {
+            end_handshakes(&store.spool, destination);
+        }
         let found = store.spool.state(destination).unwrap_or_default();
         let (mailbox, mut state) = self.on_disk(store, destination, options, &found);
         mailbox.set_attended(false);
         state.expiry = expiry;
+        state.is_forgotten = !is_whole;
         self.router.apply(subscriptions.iter().map(|subscription| Change::Subscribe {
             mailbox: &mailbox,
             filter: &subscription.filter,
@@ -175,4 +180,14 @@ impl Sessions {
         book.timers.extend(parked.timers(&client_id));
         book.slots.insert(client_id, Slot::Parked(Box::new(parked)));
     }
+}
+
+/// Ends what was under way with QoS 2: a client that takes its session for a new one begins its packet identifiers anew.
+fn end_handshakes(spool: &Spool, destination: DestinationId) {
+    let found = spool.state(destination).unwrap_or_default();
+    for packet in found.inbound.into_iter().filter_map(NonZeroU16::new) {
+        spool.release(destination, packet);
+    }
+    // The client has these: it only had not said that it knows that the node knows.
+    spool.acknowledge(destination, &found.received);
 }

@@ -57,6 +57,8 @@ pub(crate) struct SessionState {
     staged: VecDeque<Delivery>,
     /// Where it outlives the process, if it does.
     pub(crate) on_disk: Option<OnDisk>,
+    /// Its subscriptions may be lost: for its client it is a new one.
+    pub(crate) is_forgotten: bool,
 }
 
 /// Why a subscription was refused.

@@ -55,6 +55,33 @@ fn what_waits_for_an_absent_client_survives_the_process_in_order() {
 }
 
 #[test]
+fn a_session_whose_subscriptions_are_lost_is_new_to_its_client_which_gets_what_waited_all_the_same() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    let origin = Origin {
+        subscriber: Some(session.subscriber()),
+        exactly_once: session.destination().map(|destination| (destination, slot(7))),
+    };
+    drop(world.publish_from("1", QoS::ExactlyOnce, origin));
+    world.commit();
+    assert_eq!(sent(&mut session, 100), ["1@1"]);
+    let _ = session.handle_received(slot(1));
+    drop(world.publish("2", QoS::AtLeastOnce));
+    world.commit();
+    let world = world.kill_and_forget();
+    let Connected { mut session, present, .. } = world.connect("reader", false);
+    assert!(!present, "so that it subscribes again");
+    assert!(session.inbound().is_empty(), "its packet identifiers begin anew");
+    assert_eq!(sent(&mut session, 100), ["2@2"], "what it has received is not released either");
+    // From then on it is a session like any other.
+    world.sessions.leave(now(), session, Ending::Lost);
+    world.commit();
+    assert!(world.connect("reader", false).present);
+    let world = world.kill();
+    assert!(world.connect("reader", false).present);
+}
+
+#[test]
 fn a_slow_client_reads_its_backlog_from_the_disk_and_gets_all_in_order() {
     let world = World::new();
     let mut session = world.subscribed("reader", "a");

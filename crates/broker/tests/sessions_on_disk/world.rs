@@ -56,6 +56,7 @@ impl SessionJournal for Journal {
                     will: will.cloned(),
                     absent_since: None,
                     subscriptions,
+                    is_whole: true,
                 });
             }
             SessionChange::Left { client_id, expiry, at, .. } => {
@@ -138,6 +139,15 @@ impl World {
     /// The process is killed; the next one finds what it had written.
     pub(crate) fn kill(self) -> Self {
         Self::open(self.disk.after_kill(), self.journal, self.options)
+    }
+
+    /// The process is killed, and the next one finds sessions without their subscriptions.
+    pub(crate) fn kill_and_forget(self) -> Self {
+        for session in self.journal.sessions.lock().iter_mut() {
+            session.subscriptions.clear();
+            session.is_whole = false;
+        }
+        self.kill()
     }
 
     pub(crate) fn connect(&self, client: &str, clean_start: bool) -> Connected {

@@ -38,6 +38,35 @@ pub(crate) use self::streams::{STREAM_TOPICS, StreamLogs};
 pub(crate) use self::subscription::PutSubscription;
 use crate::clock;
 
+/// How a queue is set whose settings are lost: nothing that waits in it is dropped.
+pub(crate) fn default_queue() -> table::QueueOptions {
+    let letters = QueueSettings::for_dead_letters();
+    table::QueueOptions {
+        bindings: Vec::new(),
+        limits: store::DestinationLimits {
+            messages_max: letters.messages_max,
+            bytes_max: letters.bytes_max,
+            age_max: None,
+        },
+        policy: letters.policy.into(),
+        durability: letters.durability.into(),
+        ack_timeout: limits::QUEUE_ACK_TIMEOUT,
+        deliveries_max: letters.deliveries_max,
+        dead_letter: None,
+        has_priority: letters.priority,
+        has_delay: true,
+    }
+}
+
+/// How a stream is set whose settings are lost: nothing in it goes.
+pub(crate) fn default_stream() -> table::StreamOptions {
+    table::StreamOptions {
+        bindings: Vec::new(),
+        retention: store::DestinationLimits::NONE,
+        durability: store::Durability::Fsync,
+    }
+}
+
 /// What is published to a topic that begins so goes straight into the queue that is named after it.
 pub(crate) const QUEUE_TOPICS: &str = "$queue/";
 

@@ -2,7 +2,7 @@
 //! fed by the broker's router. Each has a folder of its own.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use broker::Bindings;
@@ -11,7 +11,7 @@ use message::{DestinationId, StreamName, TopicFilter, limits};
 use store::disk::{Disk, RealDisk};
 use store::log::{Committer, LogRecovery, Poisoned};
 use store::stream::Stream;
-use store::table::{self, StoredStream};
+use store::table::{self, Label, StoredStream};
 use tokio::task::AbortHandle;
 
 use super::stream::{NodeStream, NodeStreamState, StreamSettings, log_options};
@@ -20,6 +20,9 @@ use crate::clock;
 
 /// What is published to a topic that begins so goes straight into the stream that is named after it.
 pub(crate) const STREAM_TOPICS: &str = "$stream/";
+
+/// What a stream is, in its folder.
+const LABEL_FILE: &str = "label";
 
 /// Where the logs of streams lie, and who writes them.
 #[derive(Debug, Clone)]
@@ -51,6 +54,23 @@ impl StreamLogs {
 
     pub(crate) fn folder_of(&self, stream: DestinationId) -> PathBuf {
         self.folder.join(stream.get().to_string())
+    }
+
+    /// What a stream says of itself in its folder.
+    pub(crate) fn label(&self, stream: DestinationId) -> Option<Label> {
+        Label::decode(&std::fs::read(self.folder_of(stream).join(LABEL_FILE)).ok()?)
+    }
+
+    /// Writes that down, if it is not there already. Without it the stream is not made again when the tables are lost.
+    fn put_label(&self, name: &StreamName, stored: &StoredStream) {
+        let label = Label::Stream { name: name.clone(), stored: Some(stored.clone()) }.encode();
+        let folder = self.folder_of(stored.destination);
+        if std::fs::read(folder.join(LABEL_FILE)).is_ok_and(|found| found == label) {
+            return;
+        }
+        if let Err(error) = write_whole(&folder, LABEL_FILE, &label) {
+            tracing::warn!(stream = %name, %error, "the settings of a stream are not written down beside its messages");
+        }
     }
 
     pub(crate) fn has_folder(&self, stream: DestinationId) -> bool {
@@ -93,6 +113,16 @@ impl StreamLogs {
         tell(name, &recovery);
         Ok(stream)
     }
+}
+
+/// Writes a file whole or not at all: a power cut leaves the old one or the new one.
+fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = folder.join(format!("{name}.new"));
+    let file = RealDisk.create(&temporary)?;
+    file.write_all_at(0, bytes)?;
+    file.sync_data()?;
+    RealDisk.rename(&temporary, &folder.join(name))?;
+    RealDisk.sync_folder(folder)
 }
 
 /// Says what was found, as far as a person should know.
@@ -171,6 +201,7 @@ impl Destinations {
         let stored = StoredStream { options, ..before };
         self.tables.streams().put(name, &stored).await?;
         let filters = filters(name, &stored);
+        self.logs.put_label(name, &stored);
         stream.change(stored)?;
         if let Some(running) = self.streams.read().get(name) {
             running.bindings.set(filters);
@@ -230,6 +261,7 @@ impl Destinations {
     fn start_stream(&self, name: StreamName, stored: StoredStream) -> Result<(), ChangeError> {
         let filters = filters(&name, &stored);
         let log = self.logs.open(&name, &stored)?;
+        self.logs.put_label(&name, &stored);
         let stream = NodeStream::open(name.clone(), log, stored, &self.spool, &self.groups)?;
         let bindings = Bindings::new(&self.router, Arc::clone(&stream) as Arc<dyn broker::Collector>);
         bindings.set(filters);

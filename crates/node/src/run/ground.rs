@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{MailboxOptions, OpenAccess, Overflow, Router, RouterOptions, SessionStore, Sessions};
+use broker::{MailboxOptions, OpenAccess, Overflow, RestoredSession, Router, RouterOptions, SessionStore, Sessions};
 use store::spool::Spool;
 use store::table::{Condition, ReadError, Tables};
 
@@ -36,13 +36,15 @@ impl Ground {
         let failed = |error: ReadError| StartError::Tables(error.to_string());
         removed::finish(&tables, &logs.spool, &streams).map_err(failed)?;
         unknown::go_beyond(&tables, logs.highest_destination, &streams);
-        let unknown = unknown::report(&tables, &logs.spool, &streams).map_err(failed)?;
+        let (mut unknown, forgotten) = unknown::restore(&tables, &logs.spool, &streams).await.map_err(failed)?;
+        let restored = forgotten.iter().map(|session| session.destination).collect();
+        unknown::report(&tables, &logs.spool, &streams, &restored, &mut unknown).map_err(failed)?;
         let router = router(config, &tables, &logs.spool);
         let destinations = open_destinations(config, &tables, &logs, &router).await?;
         let store = sessions::store(&config.sessions, &tables, &logs.spool);
         let mqtt = mqtt(config, &router, &destinations, store);
         // After the queues, so that wills that are due find them.
-        restore_sessions(&tables, &mqtt)?;
+        restore_sessions(&tables, &logs.spool, &mqtt, forgotten)?;
         Ok(Self { tables, logs, router, destinations, mqtt, unknown })
     }
 }
@@ -68,7 +70,7 @@ fn open_tables(data_dir: &Path) -> Result<Tables, StartError> {
         ),
         Condition::Begun { aside, what } => tracing::error!(
             aside = %aside.display(),
-            "tables.redb was damaged beyond repair ({what}) and is set aside; the node begins with empty tables: flows, retained \
+            "tables.redb was damaged beyond repair ({what}) and is set aside; the node begins with new tables: flows, retained \
              messages, stores and subscriptions are lost unless a copy of tables.redb is put back"
         ),
     }
@@ -88,10 +90,19 @@ fn router(config: &Config, tables: &Tables, spool: &Spool) -> Arc<Router> {
     router
 }
 
-/// Takes sessions up again before anyone can publish to them or connect.
-fn restore_sessions(tables: &Tables, mqtt: &Mqtt) -> Result<(), StartError> {
-    let found = sessions::found(tables).map_err(|error| StartError::Sessions(error.to_string()))?;
+/// Takes sessions up again before anyone can publish to them or connect, also those that the tables have forgotten.
+fn restore_sessions(
+    tables: &Tables,
+    spool: &Spool,
+    mqtt: &Mqtt,
+    forgotten: Vec<RestoredSession>,
+) -> Result<(), StartError> {
+    let mut found = sessions::found(tables).map_err(|error| StartError::Sessions(error.to_string()))?;
+    sessions::join(&mut found, forgotten);
+    let labels: Vec<_> = found.iter().map(|session| (session.destination, sessions::label(session))).collect();
     mqtt.sessions.restore(clock::now(), mqtt.mailbox, found);
+    // Those of earlier versions have none.
+    labels.iter().for_each(|(destination, label)| spool.set_label(*destination, label));
     Ok(())
 }
 

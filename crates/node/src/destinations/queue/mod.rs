@@ -18,7 +18,7 @@ use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
 use parking_lot::Mutex;
 use store::log::{CommitPoint, Poisoned};
 use store::spool::{AppendError, DestinationOptions, DropReason, Placed, Placement, ReadError, Spool};
-use store::table::StoredQueue;
+use store::table::{Label, StoredQueue};
 use tokio::sync::Notify;
 
 use super::commit::Commit;
@@ -125,6 +125,7 @@ impl NodeQueue {
     pub(super) fn open(spool: &Spool, name: QueueName, stored: StoredQueue) -> Result<Arc<Self>, ReadError> {
         let destination = stored.destination;
         spool.add(destination, destination_options(&stored))?;
+        spool.set_label(destination, &label(&name, &stored));
         let oldest = spool.state(destination).map_or(Ordinal::default(), |state| Ordinal(state.low.0));
         let inside = Inside {
             machine: Queue::new(settings::hand_out(&stored.options), oldest),
@@ -156,6 +157,7 @@ impl NodeQueue {
     /// Takes new settings; messages that wait stay.
     pub(super) fn change(&self, stored: StoredQueue) -> Result<(), ReadError> {
         self.spool.add(self.destination, destination_options(&stored))?;
+        self.spool.set_label(self.destination, &label(&self.name, &stored));
         let mut inside = self.inside.lock();
         inside.machine.set_options(settings::hand_out(&stored.options));
         inside.stored = stored;
@@ -328,6 +330,11 @@ impl NodeQueue {
     fn commit(&self, point: CommitPoint) -> Commit {
         Commit::new(&self.spool, point)
     }
+}
+
+/// What the queue says of itself in the spool.
+fn label(name: &QueueName, stored: &StoredQueue) -> Vec<u8> {
+    Label::Queue { name: name.clone(), stored: Some(stored.clone()) }.encode()
 }
 
 fn destination_options(stored: &StoredQueue) -> DestinationOptions {
