@@ -1,9 +1,9 @@
-//! What the broker counts. Every publisher and subscriber counts in memory of its own, so that no cache line travels
-//! between threads; whoever asks adds them up.
+//! What the broker counts. Every publisher counts in memory of its own, so that no cache line travels between threads;
+//! subscribers, who count once for many messages, share a few lines; whoever asks adds them up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -38,7 +38,7 @@ impl Figures {
     }
 }
 
-/// The counters of one publisher or subscriber. Aligned to a cache line: two owners never share one.
+/// The counters of one publisher, or of some who share them. Aligned to a cache line: two owners never share one.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Line {
@@ -49,10 +49,15 @@ struct Line {
     dropped: [AtomicU64; DropReason::ALL.len()],
 }
 
+/// Lines that subscribers share: as many as there may be threads that serve them.
+const SHARED_LINES: usize = 16;
+
 /// Every line that is in use, and the sum of those that were.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     lines: Mutex<Lines>,
+    shared: [Arc<Line>; SHARED_LINES],
+    turn: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -62,40 +67,60 @@ struct Lines {
     past: Figures,
 }
 
-/// One owner's right to count.
+/// The right to count what many may count at once.
 #[derive(Debug)]
 pub(crate) struct Tally {
     line: Arc<Line>,
+}
+
+/// One publisher's right to count, in a line of its own.
+#[derive(Debug)]
+pub(crate) struct PublisherTally {
+    own: Tally,
     key: u64,
     counters: Arc<Counters>,
 }
 
 impl Counters {
-    pub(crate) fn tally(self: &Arc<Self>) -> Tally {
+    /// For a subscriber: it costs no memory, as there may be very many.
+    pub(crate) fn tally(&self) -> Tally {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SHARED_LINES;
+        let [first, ..] = &self.shared;
+        Tally { line: Arc::clone(self.shared.get(turn).unwrap_or(first)) }
+    }
+
+    pub(crate) fn publisher_tally(self: &Arc<Self>) -> PublisherTally {
         let line = Arc::new(Line::default());
         let mut lines = self.lines.lock();
         let key = lines.next;
         lines.next += 1;
         lines.used.insert(key, Arc::clone(&line));
-        Tally { line, key, counters: Arc::clone(self) }
+        PublisherTally { own: Tally { line }, key, counters: Arc::clone(self) }
     }
 
     /// The sums; what the counters do not know is zero.
     pub(crate) fn figures(&self) -> Figures {
         let lines = self.lines.lock();
         let mut figures = lines.past;
-        lines.used.values().for_each(|line| line.add_to(&mut figures));
+        lines.used.values().chain(&self.shared).for_each(|line| line.add_to(&mut figures));
         figures
     }
 }
 
-impl Tally {
+impl PublisherTally {
     /// Without a locked instruction, as this is the hot path: `&mut` says that nobody else writes these two.
     pub(crate) fn received(&mut self, payload_bytes: usize) {
-        add(&self.line.messages_received, 1);
-        add(&self.line.bytes_received, payload_bytes as u64);
+        add(&self.own.line.messages_received, 1);
+        add(&self.own.line.bytes_received, payload_bytes as u64);
     }
 
+    /// For the rest of what happens to a message.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.own
+    }
+}
+
+impl Tally {
     pub(crate) fn sent(&self, messages: u64, payload_bytes: u64) {
         self.line.messages_sent.fetch_add(messages, Ordering::Relaxed);
         self.line.bytes_sent.fetch_add(payload_bytes, Ordering::Relaxed);
@@ -112,7 +137,7 @@ fn add(counter: &AtomicU64, count: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
 
-impl Drop for Tally {
+impl Drop for PublisherTally {
     fn drop(&mut self) {
         let mut lines = self.counters.lines.lock();
         if let Some(line) = lines.used.remove(&self.key) {
@@ -140,10 +165,10 @@ mod tests {
     #[test]
     fn what_an_owner_counted_stays_when_it_is_gone() {
         let counters = Arc::new(Counters::default());
-        let (mut one, mut two) = (counters.tally(), counters.tally());
+        let (mut one, mut two) = (counters.publisher_tally(), counters.publisher_tally());
         one.received(10);
         two.received(5);
-        two.dropped(DropReason::Expired, 3);
+        two.tally().dropped(DropReason::Expired, 3);
         drop(one);
         let figures = counters.figures();
         assert_eq!((figures.messages_received, figures.bytes_received), (2, 15));
@@ -151,5 +176,18 @@ mod tests {
         assert_eq!(figures.dropped(DropReason::Overflow), 0);
         drop(two);
         assert_eq!(counters.figures(), figures);
+    }
+
+    #[test]
+    fn subscribers_share_lines_and_none_of_their_counts_is_lost() {
+        let counters = Arc::new(Counters::default());
+        for number in 0..2 * SHARED_LINES as u64 {
+            let tally = counters.tally();
+            tally.sent(1, number);
+            tally.dropped(DropReason::Overflow, 2);
+        }
+        let figures = counters.figures();
+        assert_eq!((figures.messages_sent, figures.bytes_sent), (32, 496));
+        assert_eq!(figures.dropped(DropReason::Overflow), 64);
     }
 }

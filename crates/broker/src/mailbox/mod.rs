@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::collector::Collector;
 use crate::delivery::{Delivery, DropReason};
+use crate::registry::LeaseState;
 use crate::router::Wakes;
 use crate::subscription::SubscriberId;
 pub use options::{MailboxOptions, Overflow};
@@ -43,6 +44,8 @@ pub(crate) struct Mailbox {
     /// What the owner said that it has under way, unacknowledged, and what it took and has not sent.
     in_flight: AtomicUsize,
     staged: AtomicUsize,
+    /// Of the session whose mailbox this is.
+    lease: LeaseState,
     inside: Mutex<Inside>,
 }
 
@@ -94,6 +97,7 @@ impl Mailbox {
             overflowing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             staged: AtomicUsize::new(0),
+            lease: LeaseState::default(),
             inside: Mutex::new(inside),
         }
     }
@@ -106,6 +110,10 @@ impl Mailbox {
 
     pub(crate) fn id(&self) -> SubscriberId {
         self.id
+    }
+
+    pub(crate) fn lease(&self) -> &LeaseState {
+        &self.lease
     }
 
     /// Who takes what is for this mailbox, if it is not to wait here.

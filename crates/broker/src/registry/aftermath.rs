@@ -25,7 +25,7 @@ impl Aftermath {
     pub(super) fn finish(self, sessions: &Sessions) {
         for (mailbox, mut state) in self.ended {
             let subscriber = mailbox.id();
-            let filters = state.subscriptions.keys();
+            let filters = state.subscriptions.filters();
             sessions.router.apply(filters.map(|filter| Change::Unsubscribe { subscriber, filter }));
             let mut left = state.abandon();
             left.extend(mailbox.close(Arc::default()));

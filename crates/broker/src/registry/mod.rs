@@ -27,7 +27,7 @@ use claim::Cell;
 pub use claim::{Claim, Connected, Superseded};
 pub use figures::SessionFigures;
 pub use journal::{RestoredSession, SessionChange, SessionJournal};
-pub(crate) use lease::Lease;
+pub(crate) use lease::{Lease, LeaseState};
 pub use on_disk::SessionStore;
 use slot::{Left, Slot, TimerKind, Waiting};
 

@@ -107,7 +107,7 @@ impl Sessions {
             return;
         }
         let matching = |topic: &TopicName, shared: bool| {
-            let mut filters = state.subscriptions.keys().filter(|filter| filter.share_group().is_some() == shared);
+            let mut filters = state.subscriptions.filters().filter(|filter| filter.share_group().is_some() == shared);
             filters.find(|filter| filter.matches(topic))
         };
         let (mut from, mut found) = (Ordinal::default(), Vec::new());

@@ -10,7 +10,7 @@ use message::{TopicName, limits};
 use super::known::{KnownRoute, KnownRoutes, Unknown};
 use super::placing::Placing;
 use super::wakes::Wakes;
-use crate::counters::Tally;
+use crate::counters::PublisherTally;
 use crate::tree::Route;
 
 /// A publisher's memory of routes, and its counters. Make one per connection with
@@ -19,7 +19,7 @@ use crate::tree::Route;
 pub struct RouteCache {
     pub(super) routes: Routes,
     /// From the first message on: most subscribers never publish.
-    pub(super) tally: Option<Tally>,
+    pub(super) tally: Option<PublisherTally>,
     pub(super) wakes: Wakes,
     pub(super) placing: Placing,
 }
@@ -51,6 +51,11 @@ impl RouteCache {
     /// of messages and does not wait in between.
     pub fn hold_wakes(&mut self) {
         self.wakes.hold();
+    }
+
+    /// Whether nothing was ever published with it, so that a new one is as good.
+    pub fn is_unused(&self) -> bool {
+        self.tally.is_none()
     }
 
     /// Wakes the subscribers that have got messages since [`hold_wakes`](Self::hold_wakes), and from now on at once.

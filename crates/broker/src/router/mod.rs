@@ -124,7 +124,7 @@ impl Router {
 
     /// As [`Router::publish`], with all that is to be known of the publisher.
     pub fn publish_from(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
-        let tally = cache.tally.get_or_insert_with(|| self.counters.tally());
+        let tally = cache.tally.get_or_insert_with(|| self.counters.publisher_tally());
         tally.received(publication.payload.len());
         if publication.retain {
             return self.publish_retained(publication, origin, cache);
@@ -145,7 +145,7 @@ impl Router {
         };
         let mut routed = self.send(Arc::clone(&publication), origin, cache, once_taken);
         if let (true, Some(tally)) = (is_full, &cache.tally) {
-            tally.dropped(DropReason::RetainedFull, 1);
+            tally.tally().dropped(DropReason::RetainedFull, 1);
         }
         routed.promises.merge(promises);
         routed
@@ -157,7 +157,7 @@ impl Router {
         P: Borrow<Publication> + Into<Arc<Publication>>,
     {
         let RouteCache { routes, tally, wakes, placing } = cache;
-        let tally = tally.get_or_insert_with(|| self.counters.tally());
+        let tally = tally.get_or_insert_with(|| self.counters.publisher_tally()).tally();
         let to = Towards { origin, tally, wakes, placing };
         let topic = &publication.borrow().topic;
         match routes.recall(topic, self.generation.load(Ordering::Acquire), &self.known) {

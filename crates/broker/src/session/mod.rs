@@ -5,10 +5,11 @@ mod inbound;
 mod left_over;
 mod on_disk;
 mod outgoing;
+mod subscriptions;
 mod will;
 mod window;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -29,6 +30,7 @@ use left_over::LeftOver;
 use on_disk::MaySend;
 pub(crate) use on_disk::{OnDisk, delivery_of};
 pub use outgoing::{Outgoing, Slot};
+use subscriptions::SubscriptionList;
 pub use will::{Ending, SessionExpiry, Will};
 pub use window::UnknownSlot;
 use window::Window;
@@ -47,7 +49,7 @@ pub struct Session {
 /// What is left of a session between two connections.
 #[derive(Debug, Default)]
 pub(crate) struct SessionState {
-    pub(crate) subscriptions: BTreeMap<TopicFilter, SubscribeOptions>,
+    pub(crate) subscriptions: SubscriptionList,
     pub(crate) expiry: SessionExpiry,
     pub(crate) will: Option<Box<Will>>,
     window: Window,
@@ -55,8 +57,8 @@ pub(crate) struct SessionState {
     left_over: Vec<LeftOver>,
     /// Taken from the mailbox, but not yet sent, as the window was full.
     staged: VecDeque<Delivery>,
-    /// Where it outlives the process, if it does.
-    pub(crate) on_disk: Option<OnDisk>,
+    /// Where it outlives the process, if it does. In a box: most sessions of most nodes do not.
+    pub(crate) on_disk: Option<Box<OnDisk>>,
     /// Its subscriptions may be lost: for its client it is a new one.
     pub(crate) is_forgotten: bool,
 }
@@ -107,12 +109,12 @@ impl Session {
     /// Whether the client has connected again: this connection should close ("session taken over", 0x8E) and hand the
     /// session back.
     pub fn is_taken_over(&self) -> bool {
-        self.lease.is_revoked()
+        self.lease.is_revoked(&self.mailbox)
     }
 
     /// Whether the client is too slow: this connection should close ("quota exceeded", 0x97) and hand the session back.
     pub fn is_dismissed(&self) -> bool {
-        self.lease.is_dismissed()
+        self.lease.is_dismissed(&self.mailbox)
     }
 
     /// Changes how long the session outlives its connection, as an MQTT 5.0 DISCONNECT may.
@@ -132,7 +134,7 @@ impl Session {
         let mut new = Vec::new();
         let mut results = Vec::new();
         for Subscription { filter, options } in requests {
-            let known = self.state.subscriptions.contains_key(&filter);
+            let known = self.state.subscriptions.contains(&filter);
             if !known && self.state.subscriptions.len() >= limits::MQTT_SUBSCRIPTIONS_PER_SESSION_MAX {
                 results.push(Err(SubscribeError::TooMany));
                 continue;
@@ -163,8 +165,8 @@ impl Session {
         for (filter, before) in before {
             match before {
                 Some(options) => self.state.subscriptions.insert(filter, options),
-                None => self.state.subscriptions.remove(&filter),
-            };
+                None => _ = self.state.subscriptions.remove(&filter),
+            }
         }
     }
 
@@ -204,7 +206,7 @@ impl Session {
         let subscriber = self.subscriber();
         let existed = self.router.apply(filters.iter().map(|filter| Change::Unsubscribe { subscriber, filter }));
         for filter in filters {
-            if self.state.subscriptions.remove(filter).is_some() && filter.share_group().is_some() {
+            if self.state.subscriptions.remove(filter) && filter.share_group().is_some() {
                 self.state.offer_shared(Some(filter), &self.mailbox, &self.router, true, &self.tally);
             }
         }
@@ -214,12 +216,12 @@ impl Session {
 
     /// How the client subscribed with this filter, if it did.
     pub fn subscription(&self, filter: &TopicFilter) -> Option<SubscribeOptions> {
-        self.state.subscriptions.get(filter).copied()
+        self.state.subscriptions.get(filter)
     }
 
     /// Whether there is a subscription with this filter, and how many there are in all.
     pub fn subscription_and_count(&self, filter: &TopicFilter) -> (bool, usize) {
-        (self.state.subscriptions.contains_key(filter), self.state.subscriptions.len())
+        (self.state.subscriptions.contains(filter), self.state.subscriptions.len())
     }
 
     /// The subscriptions, by filter.
@@ -342,7 +344,7 @@ impl Session {
 
     /// Why the session's messages cannot be read from the disk, if so: the connection should end.
     pub fn fault(&self) -> Option<&ReadError> {
-        self.state.on_disk.as_ref().and_then(OnDisk::fault)
+        self.state.on_disk.as_deref().and_then(OnDisk::fault)
     }
 
     /// Where this session lies on disk, if it does.
@@ -374,7 +376,7 @@ impl Session {
 impl SessionState {
     /// Of a session whose messages lie on disk, as far as it was found there.
     pub(crate) fn on_disk(on_disk: OnDisk, found: &DestinationState) -> Self {
-        let mut state = Self { on_disk: Some(on_disk), ..Self::default() };
+        let mut state = Self { on_disk: Some(Box::new(on_disk)), ..Self::default() };
         state.window.restore_received(&found.received);
         state.inbound.replace(found.inbound.iter().filter_map(|id| Slot::new(*id)));
         state
@@ -446,7 +448,7 @@ impl SessionState {
     }
 
     pub(crate) fn has_shares(&self) -> bool {
-        self.subscriptions.keys().any(|filter| filter.share_group().is_some())
+        self.subscriptions.filters().any(|filter| filter.share_group().is_some())
     }
 }
 

@@ -80,6 +80,13 @@ impl Deliveries {
         self.aliases = OutboundAliases::new(alias_max);
     }
 
+    /// Gives back the memory that only work needs.
+    pub(super) fn rest(&mut self) {
+        if self.under_way.is_empty() {
+            self.under_way = VecDeque::new();
+        }
+    }
+
     fn find(&self, slot: NonZeroU16) -> Option<(usize, Awaited)> {
         let place = self.under_way.iter().position(|(under_way, _)| *under_way == slot)?;
         self.under_way.get(place).map(|(_, awaited)| (place, *awaited))

@@ -136,6 +136,9 @@ impl Connection {
         if self.out.is_empty() {
             self.out = BytesMut::new();
         }
+        self.traffic.rest();
+        self.publishes.rest();
+        self.deliveries.rest();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; `None` when nothing is waited for.

@@ -68,6 +68,13 @@ impl Publishes {
         }
     }
 
+    /// Gives back the memory that only work needs.
+    pub(super) fn rest(&mut self) {
+        if self.pending.is_empty() {
+            self.pending = VecDeque::new();
+        }
+    }
+
     pub(super) fn resume(&mut self, received: ReceivedIds) {
         self.received = received;
     }

@@ -8,9 +8,14 @@ use crate::packet::PacketType;
 /// Packet types are numbered from 1 to 15; place 0 is not used.
 const PLACES: usize = PacketType::ALL.len() + 1;
 
-/// What one connection has carried since its counts were last collected.
+/// What one connection has carried since its counts were last collected. A connection that rests has no counts.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
+    counts: Option<Box<Counts>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
     received: Direction,
     sent: Direction,
 }
@@ -61,28 +66,40 @@ pub struct DirectionFigures {
 impl Traffic {
     #[inline]
     pub(super) fn count_received(&mut self, packet: PacketType, bytes: usize) {
-        self.received.count(packet, bytes);
+        self.counts().received.count(packet, bytes);
     }
 
     #[inline]
     pub(super) fn count_sent(&mut self, packet: PacketType, bytes: usize) {
-        self.sent.count(packet, bytes);
+        self.counts().sent.count(packet, bytes);
     }
 
     #[inline]
     pub(super) fn count_payload_received(&mut self, bytes: usize) {
-        self.received.payload_bytes += bytes as u64;
+        self.counts().received.payload_bytes += bytes as u64;
     }
 
     #[inline]
     pub(super) fn count_payload_sent(&mut self, bytes: usize) {
-        self.sent.payload_bytes += bytes as u64;
+        self.counts().sent.payload_bytes += bytes as u64;
     }
 
     #[inline]
     pub(super) fn collect(&mut self, totals: &TrafficTotals) {
-        self.received.collect(&totals.received);
-        self.sent.collect(&totals.sent);
+        if let Some(counts) = &mut self.counts {
+            counts.received.collect(&totals.received);
+            counts.sent.collect(&totals.sent);
+        }
+    }
+
+    /// Gives the memory back if all is collected.
+    pub(super) fn rest(&mut self) {
+        self.counts.take_if(|counts| counts.received.seen | counts.sent.seen == 0);
+    }
+
+    #[inline]
+    fn counts(&mut self) -> &mut Counts {
+        self.counts.get_or_insert_default()
     }
 }
 

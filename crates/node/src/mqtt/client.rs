@@ -31,7 +31,8 @@ pub struct Client {
     /// The client waits for its session, which another connection may still hold.
     pub(super) claim: Option<(Claim, Box<ConnectRequest>)>,
     pub(super) principal: Principal,
-    pub(super) routes: RouteCache,
+    /// From the first message on that the client publishes; most are only told things.
+    pub(super) routes: Option<Box<RouteCache>>,
     /// Messages that were routed and may not be acknowledged yet, in the order in which they came.
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
     /// One of them went into a mailbox that is full: until that has drained, nothing more is read.
@@ -62,7 +63,7 @@ impl Client {
             session: None,
             claim: None,
             principal: Principal::Node,
-            routes: mqtt.router.route_cache(),
+            routes: None,
             unsettled: VecDeque::new(),
             is_pressed: false,
             awaited: VecDeque::new(),
@@ -93,7 +94,7 @@ impl Client {
     /// Takes whole packets out of `input` and acts on them.
     pub fn handle_bytes(&mut self, now: Now, input: &mut BytesMut) {
         // Whoever gets messages of this batch is woken once, for all of them.
-        self.routes.hold_wakes();
+        self.routes().hold_wakes();
         while self.wants_bytes() {
             let more = self.connection.handle_bytes(now, input);
             self.handle_events(now);
@@ -101,7 +102,11 @@ impl Client {
                 break;
             }
         }
-        self.routes.release_wakes();
+        self.routes().release_wakes();
+    }
+
+    fn routes(&mut self) -> &mut RouteCache {
+        self.routes.get_or_insert_with(|| Box::new(self.mqtt.router.route_cache()))
     }
 
     /// Whether more bytes can be handed in. While not, the transport need not be read: the client feels that.
@@ -134,6 +139,13 @@ impl Client {
     pub fn rest(&mut self) {
         self.connection.rest();
         self.outgoing = Vec::new();
+        if self.unsettled.is_empty() {
+            self.unsettled = VecDeque::new();
+        }
+        if self.awaited.is_empty() {
+            self.awaited = VecDeque::new();
+        }
+        self.routes.take_if(|routes| routes.is_unused());
     }
 
     /// The bytes that are to be sent; whoever drives advances them past what the transport took.

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
+use super::listener::Seat;
 use super::{Client, Mqtt, Phase};
 use crate::clock;
 
@@ -31,12 +32,13 @@ const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Rounds of reading and writing before other tasks get their turn.
 const ROUNDS_MAX: usize = 16;
 
-/// When a client connected, from where, and which thread serves it.
-#[derive(Debug, Clone, Copy)]
+/// When a client connected, from where, which thread serves it, and its place among all.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) at: Now,
     pub(super) from: SocketAddr,
     pub(super) thread: usize,
+    pub(super) seat: Seat,
 }
 
 /// One connection at work.
@@ -49,6 +51,8 @@ struct Drive<T> {
     /// The transport holds bytes that it took and has not sent.
     unflushed: bool,
     transport_broke: bool,
+    /// Kept until the connection has ended.
+    _seat: Seat,
 }
 
 /// Serves one connection until it ends, or until the node does: then the client is told so once it has all that it gets.
@@ -70,6 +74,7 @@ where
         timer: None,
         unflushed: false,
         transport_broke: false,
+        _seat: arrival.seat,
     };
     async move {
         let node_stops = drive.is_served_until(Phase::Draining, &mut phases).await;
@@ -94,11 +99,12 @@ async fn discard<T: AsyncRead + Unpin>(transport: &mut T) {
 impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
     /// Serves the client until the node is in `phase`; false when the connection has ended before.
     async fn is_served_until(&mut self, phase: Phase, phases: &mut watch::Receiver<Phase>) -> bool {
-        tokio::select! {
-            biased;
-            () = poll_fn(|cx| self.poll(cx)) => false,
-            () = phase.reached(phases) => true,
-        }
+        let mut reached = pin!(phase.reached(phases));
+        poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => reached.as_mut().poll(cx).map(|()| true),
+        })
+        .await
     }
 
     /// Lets the client go: at once, or with all that it gets when the node stops.
@@ -225,5 +231,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
         self.timer = None;
         self.client.handle_timeout(clock::now());
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    fn bytes_of<F>(_serve: fn(Arc<Mqtt>, TcpStream, Arrival, watch::Receiver<Phase>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each of thousands of connections holds one of these. What is needed seldom belongs into a box, what only work needs
+    /// is given back at rest.
+    #[test]
+    fn what_serves_a_connection_is_small() {
+        let bytes = bytes_of(drive::<TcpStream>);
+        println!("the task of a connection is {bytes} bytes");
+        assert!(bytes <= 1_344, "the task of a connection has grown to {bytes} bytes");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::drive::{Arrival, drive};
@@ -52,6 +52,27 @@ struct Reception {
     places: Arc<Semaphore>,
     threads: IoThreads,
     phases: watch::Receiver<Phase>,
+}
+
+/// A connection's place among those that the node takes, and in the figures.
+#[derive(Debug)]
+pub(super) struct Seat {
+    mqtt: Arc<Mqtt>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    fn take(mqtt: &Arc<Mqtt>, place: OwnedSemaphorePermit) -> Self {
+        mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
+        mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
+        Self { mqtt: Arc::clone(mqtt), _place: place }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.mqtt.figures.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Accepts connections while the node serves, then waits until all clients have left.
@@ -101,8 +122,13 @@ impl Reception {
             }
             return;
         };
+        let (thread, handle) = self.threads.next();
         // Each thread waits for its own sockets: the stream leaves this one's.
         let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
+        let stream = stream.and_then(|stream| {
+            let _of_that_thread = handle.enter();
+            TcpStream::from_std(stream)
+        });
         let stream = match stream {
             Ok(stream) => stream,
             Err(error) => {
@@ -110,24 +136,13 @@ impl Reception {
                 return;
             }
         };
-        let (mqtt, phases, carrier) = (Arc::clone(&self.mqtt), self.phases.clone(), carrier.clone());
-        let (thread, handle) = self.threads.next();
-        let arrival = Arrival { at: clock::now(), from, thread };
-        handle.spawn(async move {
-            mqtt.figures.connections.fetch_add(1, Ordering::Relaxed);
-            mqtt.figures.open.fetch_add(1, Ordering::Relaxed);
-            match TcpStream::from_std(stream) {
-                Ok(stream) => match carrier {
-                    Carrier::Tcp => drive(Arc::clone(&mqtt), stream, arrival, phases).await,
-                    // In a box of its own, so that connections without WebSocket do not hold the room for it.
-                    Carrier::WebSocket(gate) => {
-                        Box::pin(web_socket::serve(&mqtt, stream, arrival, &gate, phases)).await;
-                    }
-                },
-                Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        let arrival = Arrival { at: clock::now(), from, thread, seat: Seat::take(&self.mqtt, place) };
+        let (mqtt, phases) = (Arc::clone(&self.mqtt), self.phases.clone());
+        match carrier {
+            Carrier::Tcp => handle.spawn(drive(mqtt, stream, arrival, phases)),
+            Carrier::WebSocket(gate) => {
+                handle.spawn(web_socket::serve(mqtt, stream, arrival, Arc::clone(gate), phases))
             }
-            mqtt.figures.open.fetch_sub(1, Ordering::Relaxed);
-            drop(place);
-        });
+        };
     }
 }

@@ -17,6 +17,7 @@ pub enum Phase {
 impl Phase {
     /// Ready when this phase is reached. A sender that is gone means the end.
     pub(super) async fn reached(self, phases: &mut watch::Receiver<Self>) {
-        let _ = phases.wait_for(|phase| *phase >= self).await;
+        // Not `wait_for`, whose future is larger: every connection holds one of these.
+        while *phases.borrow_and_update() < self && phases.changed().await.is_ok() {}
     }
 }

@@ -19,7 +19,8 @@ impl Client {
         }
         let origin = self.origin(&publication, ticket.as_ref());
         let is_of_destination = publication.topic.is_of_destination();
-        let routed = self.mqtt.router.publish_from(publication, origin, &mut self.routes);
+        let routes = self.routes.get_or_insert_with(|| Box::new(self.mqtt.router.route_cache()));
+        let routed = self.mqtt.router.publish_from(publication, origin, routes);
         if is_of_destination
             && routed.matched() == 0
             && let Some(ticket) = ticket

@@ -4,6 +4,7 @@ mod addresses;
 mod failures;
 mod ground;
 mod logs;
+mod memory;
 mod notify;
 mod open_files;
 mod running;

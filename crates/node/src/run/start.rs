@@ -18,7 +18,7 @@ use super::failures::tell_failures;
 use super::ground::Ground;
 use super::logs::{Logs, LogsError, keep_small, keep_young};
 use super::notify::{Notice, notify};
-use super::{Addresses, RunningNode, reachable};
+use super::{Addresses, RunningNode, memory, reachable};
 use crate::api::{self, Access, ApiState};
 use crate::clock;
 use crate::config::{Config, is_remote};
@@ -126,6 +126,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let endpoints_server = HttpServer { listener: bound.endpoints, name: "endpoints", handle };
     listening.spawn(endpoints_server.run(stop));
 
+    memory::give_back();
     data_dir.write_addresses(&addresses.ready_line())?;
     api.set_ready(true);
     notify(Notice::Ready);

@@ -19,17 +19,17 @@ use super::{Mqtt, Phase};
 
 /// Serves one connection: first HTTP, which may take as long as a CONNECT packet may, then MQTT.
 pub(super) async fn serve(
-    mqtt: &Arc<Mqtt>,
+    mqtt: Arc<Mqtt>,
     stream: TcpStream,
     arrival: Arrival,
-    gate: &Gate,
+    gate: Arc<Gate>,
     mut phases: watch::Receiver<Phase>,
 ) {
     let upgraded = tokio::select! {
-        upgraded = tokio::time::timeout(mqtt.settings.connect_deadline, Box::pin(upgrade(stream, gate))) => upgraded,
+        upgraded = tokio::time::timeout(mqtt.settings.connect_deadline, Box::pin(upgrade(stream, &gate))) => upgraded,
         () = Phase::Draining.reached(&mut phases) => return,
     };
     let Ok(Some((stream, read))) = upgraded else { return };
     let transport = Transport::new(stream, read, mqtt.settings.packet_bytes_max).await;
-    drive(Arc::clone(mqtt), transport, arrival, phases).await;
+    drive(mqtt, transport, arrival, phases).await;
 }
