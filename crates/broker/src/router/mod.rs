@@ -123,11 +123,15 @@ impl Router {
     }
 
     /// As [`Router::publish`], with all that is to be known of the publisher.
-    pub fn publish_from(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
+    pub fn publish_from(&self, mut publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
         let tally = cache.tally.get_or_insert_with(|| self.counters.publisher_tally());
         tally.received(publication.payload.len());
         if publication.retain {
-            return self.publish_retained(publication, origin, cache);
+            if !publication.topic.is_of_destination() {
+                return self.publish_retained(publication, origin, cache);
+            }
+            // A queue or a stream keeps it anyway; kept beside it, it would come once more to each who subscribes.
+            publication.retain = false;
         }
         self.send(publication, origin, cache, || ())
     }

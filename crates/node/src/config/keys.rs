@@ -79,6 +79,15 @@ impl Keys {
         if below.is_empty() { Err(NoKey::Unknown { nearest: self.nearest(path) }) } else { Err(NoKey::Table(below)) }
     }
 
+    /// Whether `path` is that of a table whose name a person chose, as in `queues.orders`.
+    pub(super) fn is_named(&self, path: &[String]) -> bool {
+        let holds = |key: &Key| {
+            let name = path.len().checked_sub(1).and_then(|last| key.path.get(last));
+            key.path.len() > path.len() && name.is_some_and(|name| name == ANY_NAME) && starts_with(&key.path, path)
+        };
+        self.keys.iter().any(holds)
+    }
+
     /// The key that a person most likely meant.
     fn nearest(&self, path: &[String]) -> Option<String> {
         let written = path.join(".");

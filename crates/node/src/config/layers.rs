@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
 use super::keys::{Keys, Kind, NoKey};
@@ -59,8 +59,12 @@ impl Layers {
             let offset =
                 table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span()).map_or(0, |it| it.start);
             match item.as_table_like() {
-                // An empty table sets nothing, but its name must exist all the same.
                 Some(inner) if !inner.is_empty() => self.add_table(keys, inner, path, at),
+                // What a person names is there with its defaults.
+                Some(_) if keys.is_named(path) => {
+                    self.leaves.insert(path.clone(), (Value::Object(Map::new()), at(offset)));
+                }
+                // Any other empty table sets nothing, but its name must exist all the same.
                 Some(_) if matches!(keys.find(path), Err(NoKey::Table(_))) => {}
                 _ => self.add_leaf(keys, path, to_json(item), at(offset)),
             }

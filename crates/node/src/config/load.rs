@@ -107,9 +107,8 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// What is wrong with one value, told at the place where it was set.
 fn check_leaf(keys: &Keys, path: &[String], value: &Value, origin: &Origin) -> Option<ConfigProblem> {
-    let key = keys.find(path).ok()?;
     let problem = |what: String, hint: &str| Some(ConfigProblem::new(origin.clone(), path.join("."), what, hint));
-    if let Some(what) = misfit(key, value) {
+    if let Some(what) = keys.find(path).ok().and_then(|key| misfit(key, value)) {
         return problem(what, "");
     }
     let mut tree = Value::Object(Map::new());

@@ -30,10 +30,10 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// What the node says about itself, on standard error.
     pub log: Log,
-    /// Queues that are made or changed at the start, by name. One that is left out later stays as it is.
+    /// Queues that are made or changed at the start, by name, and only here. One that is left out later stays as it is.
     #[schemars(with = "std::collections::BTreeMap<String, QueueSettings>")]
     pub queues: IndexMap<QueueName, QueueSettings>,
-    /// Streams that are made or changed at the start, by name. One that is left out later stays as it is.
+    /// Streams that are made or changed at the start, by name, and only here. One that is left out later stays as it is.
     #[schemars(with = "std::collections::BTreeMap<String, StreamSettings>")]
     pub streams: IndexMap<StreamName, StreamSettings>,
     /// What this node sets differently for a flow, by the flow's id.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use message::QueueName;
+
 use super::{Config, ConfigProblem, Origin};
 
 type Origins = BTreeMap<Vec<String>, Origin>;
@@ -12,7 +14,9 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     let mut refuse = |key: &str, what: String, hint: String| {
         let path: Vec<String> = key.split('.').map(str::to_owned).collect();
-        let origin = origins.get(&path).cloned().unwrap_or(Origin::Default);
+        // What is wrong with a table is told where it begins.
+        let set = origins.iter().find(|(set, _)| set.starts_with(&path)).map(|(_, origin)| origin);
+        let origin = set.cloned().unwrap_or(Origin::Default);
         problems.push(ConfigProblem::new(origin, key, what, hint));
     };
     let listeners = &config.listeners;
@@ -83,7 +87,28 @@ pub(super) fn check(config: &Config, origins: &Origins) -> Vec<ConfigProblem> {
 fn destination_problems(config: &Config) -> Vec<(String, String)> {
     let queues = config.queues.iter().map(|(name, settings)| (format!("queues.{name}"), settings.check(name).err()));
     let streams = config.streams.iter().map(|(name, settings)| (format!("streams.{name}"), settings.check().err()));
-    queues.chain(streams).filter_map(|(key, error)| Some((key, error?.to_string()))).collect()
+    let alone = queues.chain(streams).filter_map(|(key, error)| Some((key, error?.to_string())));
+    alone.chain(circles(config)).collect()
+}
+
+/// Queues whose dead letters would come back to them, by way of others that the configuration names.
+fn circles(config: &Config) -> impl Iterator<Item = (String, String)> {
+    let letters = |name: &QueueName| config.queues.get(name).and_then(|settings| settings.dead_letter_of(name).ok()?);
+    let comes_back = move |name: &&QueueName| {
+        let mut next = letters(name);
+        for _ in 0..config.queues.len() {
+            let Some(letters_of) = next else { return false };
+            if letters_of == **name {
+                return true;
+            }
+            next = letters(&letters_of);
+        }
+        false
+    };
+    config.queues.keys().filter(comes_back).map(|name| {
+        let hint = "let the last dead letter queue have an empty `dead_letter`";
+        (format!("queues.{name}.dead_letter"), format!("dead letters of `{name}` would come back to it: {hint}"))
+    })
 }
 
 /// Whether a browser could write this into the field `Origin`; a page without one of its own says `null`.

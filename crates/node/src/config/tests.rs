@@ -199,6 +199,30 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn an_empty_table_with_a_chosen_name_is_there_with_its_defaults() {
+    let config =
+        written("[queues.orders]\n[streams.telemetry]\n[listeners.web]\n[queues.full]\npriority = true\n").config();
+    let names: Vec<_> = config.queues.iter().map(|(name, settings)| (name.to_string(), settings.priority)).collect();
+    assert_eq!(names, [("full".to_owned(), true), ("orders".to_owned(), false)]);
+    assert_eq!(config.streams.values().collect::<Vec<_>>(), [&StreamSettings::default()]);
+    let problems = written("node.name = \"a\"\n[queues.\"a b\"]\n").problems();
+    assert!(problems[0].contains("headwater.toml:2") && problems[0].contains("`a b` is no queue name"), "{problems:?}");
+}
+
+#[test]
+fn queues_whose_dead_letters_go_in_a_circle_are_told_where_they_are_written() {
+    let circle = "[queues.a]\ndead_letter = \"b\"\n[queues.b]\ndead_letter = \"c\"\n[queues.c]\ndead_letter = \"a\"\n";
+    let problems = written(circle).problems();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(
+        problems[1].contains("headwater.toml:4: `queues.b.dead_letter`: dead letters of `b` would come back"),
+        "{problems:?}"
+    );
+    let end = circle.replace("\"a\"", "\"\"");
+    assert!(written(&end).problems().is_empty());
+}
+
+#[test]
 fn show_says_where_each_value_comes_from() {
     let written = written("node.name = \"press-7\"").set("log.level", "debug").set("flows.f.parameters.x", "{ a = 1 }");
     let shown = show_json(&load(&written.sources).unwrap());

@@ -11,7 +11,7 @@ mod stream;
 mod streams;
 mod subscription;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use broker::Bindings;
@@ -80,8 +80,17 @@ pub(crate) struct Destinations {
     streams: RwLock<BTreeMap<StreamName, RunningStream>>,
     logs: StreamLogs,
     groups: GroupGround,
+    /// What the configuration names, which nobody else changes.
+    configured: Configured,
     /// One change at a time: a change looks at others before it is made.
     changes: Mutex<()>,
+}
+
+/// The queues and streams that the configuration names.
+#[derive(Debug)]
+struct Configured {
+    queues: HashSet<QueueName>,
+    streams: HashSet<StreamName>,
 }
 
 /// A queue at work. Dropped, it takes nothing from the router any more and its task ends.
@@ -136,6 +145,8 @@ pub(crate) enum ChangeError {
     Stopping,
     #[error("queue `{by}` sends its dead letters to `{name}`: change that first")]
     InUse { name: QueueName, by: QueueName },
+    #[error("the configuration of the node sets `{0}`, and would do so again at the next start: change it there")]
+    Configured(String),
     #[error("queue `{0}` was removed at the same time")]
     Gone(QueueName),
     #[error(transparent)]
@@ -165,6 +176,10 @@ impl Destinations {
             streams: RwLock::default(),
             logs,
             groups: GroupGround::new(tables.consumers()),
+            configured: Configured {
+                queues: wanted.queues.keys().cloned().collect(),
+                streams: wanted.streams.keys().cloned().collect(),
+            },
             changes: Mutex::default(),
         });
         let mut known = Vec::new();
@@ -176,7 +191,10 @@ impl Destinations {
             all.start(name, stored, Bind::Now)?;
         }
         for (name, settings) in wanted.queues {
-            all.put_queue(name, settings).await?;
+            // One that cannot be so is no reason for all others not to be there.
+            if let Err(error) = all.apply_queue(name, settings).await {
+                tracing::error!(queue = %name, "a queue is not as the configuration wants it: {error}");
+            }
         }
         all.open_streams(wanted.streams).await?;
         Ok(all)
@@ -198,6 +216,20 @@ impl Destinations {
         name: &QueueName,
         settings: &QueueSettings,
     ) -> Result<Put, ChangeError> {
+        self.check_not_configured(name)?;
+        self.apply_queue(name, settings).await
+    }
+
+    /// Whether the configuration says how the queue is set.
+    pub(crate) fn is_configured_queue(&self, name: &QueueName) -> bool {
+        self.configured.queues.contains(name)
+    }
+
+    fn check_not_configured(&self, name: &QueueName) -> Result<(), ChangeError> {
+        if self.is_configured_queue(name) { Err(ChangeError::Configured(format!("queues.{name}"))) } else { Ok(()) }
+    }
+
+    async fn apply_queue(self: &Arc<Self>, name: &QueueName, settings: &QueueSettings) -> Result<Put, ChangeError> {
         let options = settings.resolve(name)?;
         let _alone = self.changes.lock().await;
         self.check_letters(name, &options)?;
@@ -215,6 +247,7 @@ impl Destinations {
 
     /// Removes a queue with all that waits in it. Says whether it was there.
     pub(crate) async fn remove_queue(&self, name: &QueueName) -> Result<bool, ChangeError> {
+        self.check_not_configured(name)?;
         let _alone = self.changes.lock().await;
         let user = self.queues.read().values().find_map(|other| {
             let stored = other.queue.stored();

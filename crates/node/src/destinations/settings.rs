@@ -95,16 +95,21 @@ impl QueueSettings {
 
     /// The settings as the tables keep them.
     pub(super) fn resolve(&self, name: &QueueName) -> Result<table::QueueOptions, SettingsError> {
+        check_range("messages_max", self.messages_max, 1, 1_000_000_000)?;
+        check_range("bytes_max", self.bytes_max, 1, 1 << 40)?;
+        check_range("age_max_s", self.age_max_s.unwrap_or(1), 1, AGE_MOST_S)?;
+        check_range("ack_timeout_s", u64::from(self.ack_timeout_s), 1, 86_400)?;
+        check_range("deliveries_max", u64::from(self.deliveries_max), 0, 1_000_000)?;
         Ok(table::QueueOptions {
             bindings: filters(&self.bindings)?,
             limits: DestinationLimits {
-                messages_max: self.messages_max.max(1),
-                bytes_max: self.bytes_max.max(1),
+                messages_max: self.messages_max,
+                bytes_max: self.bytes_max,
                 age_max: self.age_max_s.map(Duration::from_secs),
             },
             policy: self.policy.into(),
             durability: self.durability.into(),
-            ack_timeout: Duration::from_secs(u64::from(self.ack_timeout_s.max(1))),
+            ack_timeout: Duration::from_secs(u64::from(self.ack_timeout_s)),
             deliveries_max: self.deliveries_max,
             dead_letter: self.dead_letter_of(name)?,
             has_priority: self.priority,
@@ -117,7 +122,7 @@ impl QueueSettings {
         self.resolve(name).map(|_| ())
     }
 
-    fn dead_letter_of(&self, name: &QueueName) -> Result<Option<QueueName>, SettingsError> {
+    pub(crate) fn dead_letter_of(&self, name: &QueueName) -> Result<Option<QueueName>, SettingsError> {
         let text = match self.dead_letter.as_deref() {
             Some("") => return Ok(None),
             Some(text) => text.to_owned(),
@@ -222,6 +227,17 @@ pub(super) fn filters(texts: &[String]) -> Result<Vec<TopicFilter>, SettingsErro
     texts.iter().map(filter).collect()
 }
 
+/// The longest age that can be set: ten years.
+pub(super) const AGE_MOST_S: u64 = 316_224_000;
+
+/// Checks a number from the API as the configuration's schema does.
+pub(super) fn check_range(name: &str, number: u64, least: u64, most: u64) -> Result<(), SettingsError> {
+    if (least..=most).contains(&number) {
+        return Ok(());
+    }
+    Err(refuse(format!("{name}: takes a whole number from {least} to {most}, not {number}")))
+}
+
 fn refuse(what: String) -> SettingsError {
     SettingsError { what }
 }
@@ -261,6 +277,19 @@ mod tests {
             assert_eq!(resolve(|it| it.bindings = vec![binding.to_owned()]).is_ok(), good, "{binding}");
         }
         assert!(resolve(|it| it.bindings = vec!["$share/a/b".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn numbers_are_within_the_bounds_of_the_schema() {
+        let told = |change: fn(&mut QueueSettings)| resolve(change).unwrap_err();
+        assert!(
+            told(|it| it.messages_max = 0)
+                .starts_with("messages_max: takes a whole number from 1 to 1000000000, not 0")
+        );
+        assert!(told(|it| it.bytes_max = (1 << 40) + 1).starts_with("bytes_max: "));
+        assert!(told(|it| it.age_max_s = Some(u64::MAX)).starts_with("age_max_s: "));
+        assert!(told(|it| it.ack_timeout_s = 86_401).starts_with("ack_timeout_s: "));
+        assert!(told(|it| it.deliveries_max = u32::MAX).starts_with("deliveries_max: "));
     }
 
     #[test]

@@ -164,7 +164,10 @@ impl Destinations {
             self.start_stream(name, stored)?;
         }
         for (name, settings) in wanted {
-            self.put_stream(name, settings).await?;
+            // One that cannot be so is no reason for all others not to be there.
+            if let Err(error) = self.apply_stream(name, settings).await {
+                tracing::error!(stream = %name, "a stream is not as the configuration wants it: {error}");
+            }
         }
         Ok(())
     }
@@ -189,6 +192,21 @@ impl Destinations {
 
     /// Makes a stream, or changes it.
     pub(crate) async fn put_stream(&self, name: &StreamName, settings: &StreamSettings) -> Result<Put, ChangeError> {
+        self.check_stream_not_configured(name)?;
+        self.apply_stream(name, settings).await
+    }
+
+    /// Whether the configuration says how the stream is set.
+    pub(crate) fn is_configured_stream(&self, name: &StreamName) -> bool {
+        self.configured.streams.contains(name)
+    }
+
+    fn check_stream_not_configured(&self, name: &StreamName) -> Result<(), ChangeError> {
+        let is_configured = self.is_configured_stream(name);
+        if is_configured { Err(ChangeError::Configured(format!("streams.{name}"))) } else { Ok(()) }
+    }
+
+    async fn apply_stream(&self, name: &StreamName, settings: &StreamSettings) -> Result<Put, ChangeError> {
         let options = settings.resolve()?;
         let _alone = self.changes.lock().await;
         let Some(stream) = self.stream(name) else {
@@ -222,6 +240,7 @@ impl Destinations {
 
     /// Removes a stream with all its messages and what its consumers have read. Says whether it was there.
     pub(crate) async fn remove_stream(&self, name: &StreamName) -> Result<bool, ChangeError> {
+        self.check_stream_not_configured(name)?;
         let _alone = self.changes.lock().await;
         let Some(stream) = self.stream(name) else { return Ok(false) };
         // First, so that no cursor is written after it was removed.

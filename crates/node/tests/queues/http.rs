@@ -207,3 +207,40 @@ fn the_configuration_makes_queues() {
     assert_eq!(code, Some(3));
     assert!(error.contains("its own dead letter queue"), "{error}");
 }
+
+#[test]
+fn what_the_configuration_names_is_changed_there_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("headwater.toml");
+    std::fs::write(&config, "[queues.orders]\n[streams.telemetry]\n").unwrap();
+    let node = Node::start_with(&NodeOptions { config: Some(config), ..NodeOptions::default() });
+    for path in ["/queues/orders", "/streams/telemetry"] {
+        assert_eq!(node.api("GET", path).json()["configured"], true);
+        let key = path[1..].replace('/', ".");
+        for told in [node.api_json("PUT", path, &json!({})).problem(409), node.api("DELETE", path).problem(409)] {
+            assert!(told.contains(&format!("the configuration of the node sets `{key}`")), "{told}");
+        }
+    }
+    assert_eq!(Queue::of(&node, "orders").put("", "1").status, 204);
+    assert_eq!(node.api("DELETE", "/queues/orders/messages").json()["purged"], 1);
+    assert_eq!(Queue::made(&node, "free", &json!({})).show()["configured"], false);
+    let told = node.api_json("PUT", "/queues/free", &json!({ "messages_max": 0 })).problem(400);
+    assert!(told.contains("messages_max: takes a whole number from 1"), "{told}");
+}
+
+#[test]
+fn a_node_starts_though_a_queue_cannot_be_as_the_configuration_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("headwater.toml"));
+    let node = Node::start_in(&data, &NodeOptions::default());
+    Queue::made(&node, "orders", &json!({ "dead_letter": "letters" })).put("", "1");
+    node.stop();
+    std::fs::write(&config, "[queues.letters]\ndead_letter = \"orders\"\n[queues.other]\n").unwrap();
+    let node = Node::start_in(&data, &NodeOptions { config: Some(config), ..NodeOptions::default() });
+    assert!(
+        node.log().contains("a queue is not as the configuration wants it: dead letters of `letters` would come back")
+    );
+    assert_eq!(Queue::of(&node, "letters").show()["settings"]["dead_letter"], "");
+    assert_eq!(Queue::of(&node, "other").show()["configured"], true);
+    assert_eq!(Queue::of(&node, "orders").payloads(2), ["1"]);
+}

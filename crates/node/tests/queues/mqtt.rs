@@ -182,3 +182,24 @@ fn a_session_that_outlives_the_node_consumes_at_least_once() {
     assert_eq!(client.subscribe("$queue/orders", 2), 1);
     assert_eq!(client.next().0, 0x32);
 }
+
+#[test]
+fn a_retained_message_to_a_queue_is_in_the_queue_and_nowhere_else() {
+    let node = Node::start();
+    let queue = Queue::made(&node, "orders", &json!({}));
+    for payload in ["job", "end"] {
+        let arguments = ["-t", "$queue/orders", "-q", "1", "-r", "-m", payload];
+        assert!(mosquitto(&node, "mosquitto_pub", &arguments).status.success());
+    }
+    // Each consumer that comes gets what is next, as no message is kept beside the queue.
+    for payload in ["job", "end"] {
+        let arguments = ["-t", "$queue/orders", "-q", "1", "-C", "1", "-F", "%r %p"];
+        let taken = mosquitto(&node, "mosquitto_sub", &arguments);
+        assert_eq!(String::from_utf8_lossy(&taken.stdout), format!("0 {payload}\n"));
+    }
+    eventually(|| queue.show(), |shown| shown["messages"] == 0);
+    let mut client = Client::connected(&node, "late", true, 10);
+    assert_eq!(client.subscribe("$queue/orders", 1), 1);
+    assert_eq!(queue.put("", "new").status, 204);
+    assert_eq!(client.payload_acknowledged(0), "new");
+}

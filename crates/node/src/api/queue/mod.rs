@@ -55,6 +55,8 @@ pub(super) struct Queue {
     #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
     settings: QueueSettings,
+    /// Whether the configuration sets it, where alone it can be changed or removed.
+    configured: bool,
     /// Messages in it, those with consumers among them.
     messages: u64,
     /// About so many bytes of topics and payloads.
@@ -100,7 +102,8 @@ pub(super) struct Dropped {
 /// Lists the queues with their figures.
 #[utoipa::path(get, path = "/api/v1/queues", tag = "queues", responses((status = 200, body = Queues)))]
 pub(super) async fn list(State(api): State<ApiState>) -> Json<Queues> {
-    Json(Queues { queues: api.destinations.queue_states().into_iter().map(Queue::from).collect() })
+    let queues = api.destinations.queue_states().into_iter();
+    Json(Queues { queues: queues.map(|state| Queue::of(&api, state)).collect() })
 }
 
 /// Shows a queue.
@@ -109,7 +112,8 @@ pub(super) async fn list(State(api): State<ApiState>) -> Json<Queues> {
     responses((status = 200, body = Queue), (status = 404, description = "There is no such queue.", body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<Queue>, Problem> {
-    Ok(Json(Queue::from(queue(&api, &name)?.state())))
+    let state = queue(&api, &name)?.state();
+    Ok(Json(Queue::of(&api, state)))
 }
 
 /// Makes a queue or changes it: settings that are left out have their defaults. Messages that wait stay.
@@ -119,7 +123,7 @@ pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) 
         (status = 201, description = "The queue is new."),
         (status = 204, description = "The queue has these settings now."),
         (status = 400, description = "The settings cannot be so.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It belongs to a flow.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It belongs to a flow, or the configuration sets it.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn set(
@@ -139,7 +143,7 @@ pub(super) async fn set(
     responses(
         (status = 204, description = "The queue is gone."),
         (status = 404, description = "There is no such queue.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is the dead letter queue of another, or belongs to a flow.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the dead letter queue of another, belongs to a flow, or the configuration sets it.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn remove(State(api): State<ApiState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
@@ -180,12 +184,13 @@ fn no_queue(name: &QueueName) -> Problem {
     Problem::not_found(format!("there is no queue `{name}`: make it with PUT /api/v1/queues/{name}"))
 }
 
-impl From<QueueState> for Queue {
-    fn from(state: QueueState) -> Self {
+impl Queue {
+    fn of(api: &ApiState, state: QueueState) -> Self {
         let dropped = |reason: DropReason| state.dropped.get(reason as usize).copied().unwrap_or(0);
         let machine = &state.machine;
         let (flow, module) = state.name.owner().unzip();
         Self {
+            configured: api.destinations.is_configured_queue(&state.name),
             name: state.name.to_string(),
             flow: flow.map(String::from),
             module: module.map(String::from),
@@ -220,9 +225,11 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Settings(_) | ChangeError::Circle(_) => Self::bad_request(error),
-            ChangeError::InUse { .. } | ChangeError::TooMany | ChangeError::TooManyStreams | ChangeError::Gone(_) => {
-                Self::new(StatusCode::CONFLICT, error)
-            }
+            ChangeError::InUse { .. }
+            | ChangeError::TooMany
+            | ChangeError::TooManyStreams
+            | ChangeError::Configured(_)
+            | ChangeError::Gone(_) => Self::new(StatusCode::CONFLICT, error),
             ChangeError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, error),
             ChangeError::Write(error) => error.into(),
             ChangeError::Read(_) | ChangeError::Table(_) | ChangeError::Open(_) => Self::internal(error),

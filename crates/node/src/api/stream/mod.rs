@@ -42,6 +42,8 @@ pub(super) struct Stream {
     #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
     settings: StreamSettings,
+    /// Whether the configuration sets it, where alone it can be changed or removed.
+    configured: bool,
     /// Messages in it.
     messages: u64,
     /// Bytes of its files.
@@ -83,7 +85,8 @@ pub(super) struct StreamConsumer {
 /// Lists the streams with their figures.
 #[utoipa::path(get, path = "/api/v1/streams", tag = "streams", responses((status = 200, body = Streams)))]
 pub(super) async fn list(State(api): State<ApiState>) -> Json<Streams> {
-    Json(Streams { streams: api.destinations.stream_states().into_iter().map(Stream::from).collect() })
+    let streams = api.destinations.stream_states().into_iter();
+    Json(Streams { streams: streams.map(|state| Stream::of(&api, state)).collect() })
 }
 
 /// Shows a stream.
@@ -92,7 +95,8 @@ pub(super) async fn list(State(api): State<ApiState>) -> Json<Streams> {
     responses((status = 200, body = Stream), (status = 404, description = "There is no such stream.", body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<Stream>, Problem> {
-    Ok(Json(Stream::from(stream(&api, &name)?.state())))
+    let state = stream(&api, &name)?.state();
+    Ok(Json(Stream::of(&api, state)))
 }
 
 /// Makes a stream or changes it: settings that are left out have their defaults. Messages stay, as far as these keep them.
@@ -102,6 +106,7 @@ pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) 
         (status = 201, description = "The stream is new."),
         (status = 204, description = "The stream has these settings now."),
         (status = 400, description = "The settings cannot be so.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The configuration sets it.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn set(
@@ -121,6 +126,7 @@ pub(super) async fn set(
     responses(
         (status = 204, description = "The stream is gone."),
         (status = 404, description = "There is no such stream.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The configuration sets it.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn remove(State(api): State<ApiState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
@@ -153,9 +159,10 @@ impl From<ConsumerState> for StreamConsumer {
     }
 }
 
-impl From<NodeStreamState> for Stream {
-    fn from(state: NodeStreamState) -> Self {
+impl Stream {
+    fn of(api: &ApiState, state: NodeStreamState) -> Self {
         Self {
+            configured: api.destinations.is_configured_stream(&state.name),
             name: state.name.to_string(),
             created: state.stored.created,
             settings: StreamSettings::from(&state.stored.options),

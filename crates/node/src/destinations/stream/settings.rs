@@ -9,7 +9,7 @@ use store::DestinationLimits;
 use store::stream::StreamOptions;
 use store::table;
 
-use crate::destinations::settings::{DurabilityWord, SettingsError, filters};
+use crate::destinations::settings::{AGE_MOST_S, DurabilityWord, SettingsError, check_range, filters};
 
 /// How a stream is set. A stream keeps its messages in their order for everyone who reads it, until they are too many or
 /// too old.
@@ -47,12 +47,15 @@ impl Default for StreamSettings {
 impl StreamSettings {
     /// The settings as the tables keep them.
     pub(in crate::destinations) fn resolve(&self) -> Result<table::StreamOptions, SettingsError> {
+        check_range("messages_max", self.messages_max.unwrap_or(1), 1, 1_000_000_000_000)?;
+        check_range("bytes_max", self.bytes_max, 1, 1 << 50)?;
+        check_range("age_max_s", self.age_max_s.unwrap_or(1), 1, AGE_MOST_S)?;
         Ok(table::StreamOptions {
             bindings: filters(&self.bindings)?,
             retention: DestinationLimits {
-                messages_max: self.messages_max.unwrap_or(u64::MAX).max(1),
-                bytes_max: self.bytes_max.max(1),
-                age_max: self.age_max_s.map(|seconds| Duration::from_secs(seconds.max(1))),
+                messages_max: self.messages_max.unwrap_or(u64::MAX),
+                bytes_max: self.bytes_max,
+                age_max: self.age_max_s.map(Duration::from_secs),
             },
             durability: self.durability.into(),
         })
@@ -105,11 +108,12 @@ mod tests {
         }
         let circle = StreamSettings { bindings: vec!["$stream/other".to_owned()], ..StreamSettings::default() };
         assert!(circle.check().is_err());
+        assert!(StreamSettings { messages_max: Some(0), ..StreamSettings::default() }.check().is_err());
     }
 
     #[test]
     fn a_small_stream_has_small_segments() {
-        for (bytes_max, segment_bytes) in [(1, 65_536), (8 * 1024 * 1024, 1024 * 1024), (u64::MAX, 32 * 1024 * 1024)] {
+        for (bytes_max, segment_bytes) in [(1, 65_536), (8 * 1024 * 1024, 1024 * 1024), (1 << 50, 32 * 1024 * 1024)] {
             let settings = StreamSettings { bytes_max, ..StreamSettings::default() };
             assert_eq!(log_options(&settings.resolve().unwrap()).segment_bytes, segment_bytes);
         }
