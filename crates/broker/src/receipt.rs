@@ -35,6 +35,8 @@ pub enum Refusal {
     ForNow,
     /// The content is such that nobody can do anything with it.
     ForGood,
+    /// It cannot be sent to this client at all: another one may be able to take it.
+    ByThisOne,
 }
 
 /// Puts deliveries of its own into the mailbox of a session, among those that its subscriptions bring.

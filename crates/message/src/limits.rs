@@ -117,6 +117,10 @@ pub const QUEUE_STEPS_MAX: usize = 256;
 pub const QUEUE_ACK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Deliveries of one message before it is a dead letter, unless configured.
 pub const QUEUE_DELIVERIES_MAX: u32 = 16;
+/// Consumers that a queue remembers of one message as those who cannot take it: so many refused it, and the rest would too.
+pub const QUEUE_REFUSALS_MAX: usize = 64;
+/// Messages that some consumers cannot take among which a queue looks for one that another can: it does so for each delivery.
+pub const QUEUE_CHOOSY_MESSAGES_MAX: usize = 512;
 /// Consumers of one queue.
 pub const QUEUE_CONSUMERS_MAX: usize = 10_000;
 /// Messages of one queue that its memory knows: with consumers, delayed, read ahead. Each costs some 200 bytes.

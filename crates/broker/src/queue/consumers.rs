@@ -84,12 +84,29 @@ impl Consumers {
         false
     }
 
-    /// Whoever's turn it is takes a message.
-    pub(super) fn take_turn(&mut self) -> Option<ConsumerId> {
+    /// Whose turn it is of those who can take a message that some cannot.
+    pub(super) fn first_but(&self, refused_by: &[ConsumerId]) -> Option<ConsumerId> {
+        let has_room = |id: &ConsumerId| self.known.get(id).is_some_and(Consumer::has_room);
+        self.line.iter().find(|id| !refused_by.contains(id) && has_room(id)).copied()
+    }
+
+    /// Whether there is someone, with room or without, who has not refused a message.
+    pub(super) fn has_other_than(&self, refused_by: &[ConsumerId]) -> bool {
+        self.known.iter().any(|(id, consumer)| !consumer.retired && !refused_by.contains(id))
+    }
+
+    /// Whether it is there and takes messages.
+    pub(super) fn is_taking(&self, id: ConsumerId) -> bool {
+        self.known.get(&id).is_some_and(|consumer| !consumer.retired)
+    }
+
+    /// Takes a message out of turn or, without a name, whoever's turn it is.
+    pub(super) fn take_turn(&mut self, of: Option<ConsumerId>) -> Option<ConsumerId> {
         if !self.is_anyone_ready() {
             return None;
         }
-        let id = self.line.pop_front()?;
+        let place = of.map_or(Some(0), |of| self.line.iter().position(|id| *id == of))?;
+        let id = self.line.remove(place)?;
         let consumer = self.known.get_mut(&id)?;
         consumer.in_flight += 1;
         consumer.in_line = false;

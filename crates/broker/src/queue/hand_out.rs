@@ -6,6 +6,7 @@ use std::time::Duration;
 use message::{Now, Publication, limits};
 
 use super::backlog::{Backlog, Ordinal, Stored};
+use super::consumers::ConsumerId;
 use super::held::{Held, State};
 use super::options::Ordering;
 use super::output::{DeathReason, DeliveryTag, QueueOutput};
@@ -28,10 +29,10 @@ impl Queue {
             if !self.consumers.is_anyone_ready() {
                 return Ok(None);
             }
-            let Some(ordinal) = self.held.first_ready() else { return Ok(None) };
+            let Some((ordinal, consumer)) = self.next_pair() else { return Ok(None) };
             let Some(publication) = self.content(ordinal, backlog)? else { continue };
             if publication.expiry_left_s(now.wall) != Some(0) {
-                return Ok(self.deliver(now, ordinal, publication, backlog));
+                return Ok(self.deliver(now, (ordinal, consumer), publication, backlog));
             }
             if self.options.keep_expired {
                 self.die(ordinal, DeathReason::Expired);
@@ -44,14 +45,26 @@ impl Queue {
         }
     }
 
+    /// The message that goes out next, and who takes it if it is not for whoever's turn it is: one that some cannot take
+    /// goes to someone else, before those that came after it.
+    fn next_pair(&self) -> Option<(Ordinal, Option<ConsumerId>)> {
+        let ready = self.held.first_ready();
+        let older = self.held.choosy().take(limits::QUEUE_CHOOSY_MESSAGES_MAX);
+        let older = older.take_while(|(priority, at, _)| ready.is_none_or(|ready| (*priority, *at) < ready));
+        let mut choices = older.filter_map(|(_, ordinal, refused_by)| {
+            self.consumers.first_but(refused_by).map(|consumer| (ordinal, Some(consumer)))
+        });
+        choices.next().or(ready.map(|(_, ordinal)| (ordinal, None)))
+    }
+
     fn deliver<B: Backlog>(
         &mut self,
         now: Now,
-        ordinal: Ordinal,
+        (ordinal, consumer): (Ordinal, Option<ConsumerId>),
         publication: Arc<Publication>,
         backlog: &mut B,
     ) -> Option<QueueOutput> {
-        let consumer = self.consumers.take_turn()?;
+        let consumer = self.consumers.take_turn(consumer)?;
         let delivery = self.held.count_delivery(ordinal, true);
         backlog.note_deliveries(ordinal, delivery);
         self.held.set_state(ordinal, State::InFlight(consumer));
@@ -131,7 +144,7 @@ impl Queue {
         let delay = if self.options.has_delay { properties::delay(&publication) } else { Duration::ZERO };
         let wait = (publication.published_at.saturating_add(delay) - now.wall).min(delay);
         let state = if wait.is_zero() { State::Ready } else { State::Delayed };
-        self.held.insert(ordinal, Held { priority, deliveries, state });
+        self.held.insert(ordinal, Held { priority, deliveries, state, refused_by: Vec::new() });
         if self.is_worn_out(deliveries) {
             self.die(ordinal, DeathReason::Deliveries);
         } else if state == State::Delayed {

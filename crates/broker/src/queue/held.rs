@@ -18,6 +18,8 @@ pub(super) struct Held {
     pub(super) priority: u8,
     pub(super) deliveries: u32,
     pub(super) state: State,
+    /// Consumers that cannot take it.
+    pub(super) refused_by: Vec<ConsumerId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub(super) enum State {
 pub(super) struct HeldMessages {
     by_ordinal: BTreeMap<Ordinal, Held>,
     ready: BTreeSet<(Reverse<u8>, Ordinal)>,
+    /// Those among the ready ones that some consumers cannot take.
+    choosy: BTreeSet<(Reverse<u8>, Ordinal)>,
     contents: BTreeMap<Ordinal, Arc<Publication>>,
     contents_bytes: usize,
     in_flight: usize,
@@ -45,7 +49,7 @@ impl HeldMessages {
     }
 
     pub(super) fn ready_len(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.choosy.len()
     }
 
     pub(super) fn in_flight_len(&self) -> usize {
@@ -62,7 +66,7 @@ impl HeldMessages {
 
     pub(super) fn insert(&mut self, ordinal: Ordinal, held: Held) {
         self.remove(ordinal);
-        self.enter(ordinal, held.priority, held.state);
+        self.enter(ordinal, held.priority, held.state, !held.refused_by.is_empty());
         self.by_ordinal.insert(ordinal, held);
     }
 
@@ -76,8 +80,19 @@ impl HeldMessages {
     pub(super) fn set_state(&mut self, ordinal: Ordinal, state: State) {
         if let Some(held) = self.by_ordinal.get_mut(&ordinal) {
             let (priority, before) = (held.priority, std::mem::replace(&mut held.state, state));
+            let is_choosy = !held.refused_by.is_empty();
             self.exit(ordinal, priority, before);
-            self.enter(ordinal, priority, state);
+            self.enter(ordinal, priority, state, is_choosy);
+        }
+    }
+
+    /// Says who cannot take the message.
+    pub(super) fn set_refused_by(&mut self, ordinal: Ordinal, refused_by: Vec<ConsumerId>) {
+        if let Some(held) = self.by_ordinal.get_mut(&ordinal) {
+            let (priority, state, is_choosy) = (held.priority, held.state, !refused_by.is_empty());
+            held.refused_by = refused_by;
+            self.exit(ordinal, priority, state);
+            self.enter(ordinal, priority, state, is_choosy);
         }
     }
 
@@ -88,8 +103,16 @@ impl HeldMessages {
         held.deliveries
     }
 
-    pub(super) fn first_ready(&self) -> Option<Ordinal> {
-        self.ready.first().map(|(_, ordinal)| *ordinal)
+    /// The first message that everyone can take, and where it stands among all that are ready.
+    pub(super) fn first_ready(&self) -> Option<(Reverse<u8>, Ordinal)> {
+        self.ready.first().copied()
+    }
+
+    /// Those that are ready and that some consumers cannot take, in the order in which they go out.
+    pub(super) fn choosy(&self) -> impl Iterator<Item = (Reverse<u8>, Ordinal, &[ConsumerId])> {
+        self.choosy.iter().filter_map(|(priority, ordinal)| {
+            self.by_ordinal.get(ordinal).map(|held| (*priority, *ordinal, &*held.refused_by))
+        })
     }
 
     /// Keeps the content of a message that will go out soon, as long as all of these weigh no more than `bytes_max`.
@@ -112,8 +135,9 @@ impl HeldMessages {
         drop(self.take_content(ordinal));
     }
 
-    fn enter(&mut self, ordinal: Ordinal, priority: u8, state: State) {
+    fn enter(&mut self, ordinal: Ordinal, priority: u8, state: State, is_choosy: bool) {
         match state {
+            State::Ready if is_choosy => drop(self.choosy.insert((Reverse(priority), ordinal))),
             State::Ready => drop(self.ready.insert((Reverse(priority), ordinal))),
             State::InFlight(_) => self.in_flight += 1,
             State::Delayed | State::Dead(_) => {}
@@ -122,7 +146,10 @@ impl HeldMessages {
 
     fn exit(&mut self, ordinal: Ordinal, priority: u8, state: State) {
         match state {
-            State::Ready => drop(self.ready.remove(&(Reverse(priority), ordinal))),
+            State::Ready => {
+                self.ready.remove(&(Reverse(priority), ordinal));
+                self.choosy.remove(&(Reverse(priority), ordinal));
+            }
             State::InFlight(_) => self.in_flight -= 1,
             State::Delayed | State::Dead(_) => {}
         }

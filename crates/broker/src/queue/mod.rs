@@ -104,11 +104,14 @@ impl Queue {
     /// A consumer wants no more, but may still acknowledge what it has.
     pub fn handle_retired(&mut self, consumer: ConsumerId) {
         self.consumers.retire(consumer);
+        self.look_for_takers();
     }
 
     /// A consumer is gone: what it had goes to others, in its old place.
     pub fn handle_left(&mut self, now: Now, consumer: ConsumerId) {
-        if self.consumers.leave(consumer) == 0 {
+        let had = self.consumers.leave(consumer);
+        self.look_for_takers();
+        if had == 0 {
             return;
         }
         let of_consumer =

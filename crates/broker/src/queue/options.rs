@@ -16,6 +16,8 @@ pub struct QueueOptions {
     pub keep_expired: bool,
     /// Whether publishers may ask for a delay.
     pub has_delay: bool,
+    /// A message that every consumer refused is dead at once. Otherwise it comes again, which counts as a delivery.
+    pub dies_when_all_refuse: bool,
     /// Messages that are read ahead of the consumers.
     pub read_ahead_messages: usize,
 }
@@ -43,6 +45,7 @@ impl QueueOptions {
             deliveries_max: limits::QUEUE_DELIVERIES_MAX,
             keep_expired: false,
             has_delay: true,
+            dies_when_all_refuse: false,
             read_ahead_messages,
         }
     }

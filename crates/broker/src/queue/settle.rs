@@ -20,6 +20,9 @@ pub enum Nack {
     Reject,
     /// The consumer never saw it: as if it had not been delivered.
     Return,
+    /// This consumer cannot take it, others may. When nobody is left it counts as a delivery that failed, or it is dead, as
+    /// the queue's options say.
+    PassOn,
 }
 
 /// Why something said about a message had no effect.
@@ -59,13 +62,48 @@ impl Queue {
         match nack {
             Nack::Retry { delay } => self.try_again(now, tag.ordinal, delay.min(limits::SETTING_SPAN_MAX)),
             Nack::Reject => self.die(tag.ordinal, DeathReason::Rejected),
-            Nack::Return => {
-                let deliveries = self.held.count_delivery(tag.ordinal, false);
-                backlog.note_deliveries(tag.ordinal, deliveries);
-                self.held.set_state(tag.ordinal, State::Ready);
-            }
+            Nack::Return => self.return_unseen(tag.ordinal, backlog),
+            Nack::PassOn => self.pass_on(now, consumer, tag.ordinal, backlog),
         }
         Ok(())
+    }
+
+    fn return_unseen<B: Backlog>(&mut self, ordinal: Ordinal, backlog: &mut B) {
+        let deliveries = self.held.count_delivery(ordinal, false);
+        backlog.note_deliveries(ordinal, deliveries);
+        self.held.set_state(ordinal, State::Ready);
+    }
+
+    fn pass_on<B: Backlog>(&mut self, now: Now, consumer: ConsumerId, ordinal: Ordinal, backlog: &mut B) {
+        let Some(held) = self.held.get(ordinal) else { return };
+        let mut refused_by = held.refused_by.clone();
+        refused_by.push(consumer);
+        if refused_by.len() < limits::QUEUE_REFUSALS_MAX && self.consumers.has_other_than(&refused_by) {
+            self.held.set_refused_by(ordinal, refused_by);
+            self.return_unseen(ordinal, backlog);
+            return;
+        }
+        self.held.set_refused_by(ordinal, Vec::new());
+        if self.options.dies_when_all_refuse {
+            self.die(ordinal, DeathReason::Rejected);
+        } else {
+            self.try_again(now, ordinal, limits::QUEUE_MQTT_RETRY_DELAY);
+        }
+    }
+
+    /// Consumers have gone, for whom messages may have waited that the others cannot take.
+    pub(super) fn look_for_takers(&mut self) {
+        let choosy: Vec<_> =
+            self.held.choosy().map(|(_, ordinal, refused_by)| (ordinal, refused_by.to_vec())).collect();
+        for (ordinal, mut refused_by) in choosy {
+            refused_by.retain(|id| self.consumers.is_taking(*id));
+            let is_refused_by_all = !refused_by.is_empty() && !self.consumers.has_other_than(&refused_by);
+            let dies = is_refused_by_all && self.options.dies_when_all_refuse;
+            self.held.set_refused_by(ordinal, if is_refused_by_all { Vec::new() } else { refused_by });
+            if dies {
+                self.die(ordinal, DeathReason::Rejected);
+            }
+        }
     }
 
     /// A dead letter that was put out is where it belongs, or has to be put out again.

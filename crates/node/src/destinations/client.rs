@@ -32,6 +32,7 @@ impl<From: HandsOut> Receipt for Ticket<From> {
         self.say(match settled {
             Settled::Done => Said::Done,
             Settled::Refused(Refusal::ForGood) => Said::Not(Nack::Reject),
+            Settled::Refused(Refusal::ByThisOne) => Said::Not(Nack::PassOn),
             Settled::Refused(Refusal::ForNow) => Said::Not(Nack::Retry { delay: limits::QUEUE_MQTT_RETRY_DELAY }),
         });
     }

@@ -50,7 +50,7 @@ impl Client {
             DeliveryOutcome::TooLarge => {
                 self.mqtt.figures.too_large.fetch_add(1, Ordering::Relaxed);
                 if let (Some(slot), Some(session)) = (slot, &mut self.session) {
-                    let _ = session.handle_refused(slot, Refusal::ForGood);
+                    let _ = session.handle_refused(slot, Refusal::ByThisOne);
                 }
                 return;
             }

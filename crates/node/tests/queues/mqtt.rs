@@ -21,8 +21,12 @@ impl Client {
     fn connected(node: &Node, client_id: &str, clean_start: bool, receive_max: u16) -> Self {
         let mut properties = vec![0x11, 0, 0, 14, 16, 0x21];
         properties.extend(receive_max.to_be_bytes());
+        Self::connected_as(node, client_id, clean_start, &properties)
+    }
+
+    fn connected_as(node: &Node, client_id: &str, clean_start: bool, properties: &[u8]) -> Self {
         let mut stream = TcpStream::connect(node.mqtt).unwrap();
-        stream.write_all(&connect_with(client_id, if clean_start { 2 } else { 0 }, &properties, &[])).unwrap();
+        stream.write_all(&connect_with(client_id, if clean_start { 2 } else { 0 }, properties, &[])).unwrap();
         assert_eq!(read_packet(&mut stream).unwrap().0, 0x20);
         Self { stream, early: VecDeque::new() }
     }
@@ -202,4 +206,25 @@ fn a_retained_message_to_a_queue_is_in_the_queue_and_nowhere_else() {
     assert_eq!(client.subscribe("$queue/orders", 1), 1);
     assert_eq!(queue.put("", "new").status, 204);
     assert_eq!(client.payload_acknowledged(0), "new");
+}
+
+#[test]
+fn what_is_too_large_for_one_client_goes_to_another_or_to_the_dead_letters() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({ "deliveries_max": 2 }), &[]);
+    let large = "x".repeat(1_000);
+    // Maximum Packet Size 500.
+    let mut small = Client::connected_as(&node, "small", true, &[0x27, 0, 0, 1, 0xF4]);
+    assert_eq!(small.subscribe("$queue/orders", 1), 1);
+    let mut other = Client::connected(&node, "other", true, 1);
+    assert_eq!(other.subscribe("$queue/orders", 1), 1);
+    (0..4).for_each(|_| assert_eq!(queue.put("", &large).status, 204));
+    assert_eq!(queue.put("", "short").status, 204);
+    (0..4).for_each(|_| assert_eq!(other.payload_acknowledged(0), large));
+    drop(other);
+    assert_eq!(small.payload_acknowledged(0), "short");
+    let shown = eventually(|| queue.show(), |shown| shown["messages"] == 0 && shown["consumers"] == 1);
+    assert_eq!(shown["dead_lettered"], 0, "{shown}");
+    assert_eq!(queue.put("", &large).status, 204);
+    eventually(|| queue.show(), |shown| shown["dead_lettered"] == 1);
 }

@@ -10,6 +10,7 @@ mod harness;
 mod events;
 mod flow;
 mod http;
+mod members;
 mod mqtt;
 mod survival;
 

@@ -11,17 +11,17 @@ use crate::harness::packets::{connect_with, packet, read_packet, text};
 use crate::harness::{DEADLINE, Node, NodeOptions, eventually};
 
 /// A client of MQTT 5.0, packet by packet. Messages may come before the answer to the subscription that brings them.
-struct Client {
-    stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     early: VecDeque<(u8, Vec<u8>)>,
 }
 
 /// A message as it came.
 #[derive(Debug)]
-struct Message {
-    packet_id: Option<[u8; 2]>,
+pub(crate) struct Message {
+    pub(crate) packet_id: Option<[u8; 2]>,
     topic: String,
-    payload: String,
+    pub(crate) payload: String,
     user_properties: Vec<(String, String)>,
 }
 
@@ -30,23 +30,36 @@ impl Message {
         self.user_properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.property("stream-offset").unwrap().parse().unwrap()
     }
 }
 
 impl Client {
     /// With a session that outlives the connection by so many seconds, and this Receive Maximum.
-    fn connected(node: &Node, client_id: &str, session_s: u8, receive_max: u16) -> Self {
+    pub(crate) fn connected(node: &Node, client_id: &str, session_s: u8, receive_max: u16) -> Self {
         Self::connected_with(node, client_id, 2, session_s, receive_max)
     }
 
     fn connected_with(node: &Node, client_id: &str, flags: u8, session_s: u8, receive_max: u16) -> Self {
         let mut properties = vec![0x11, 0, 0, 0, session_s, 0x21];
         properties.extend(receive_max.to_be_bytes());
+        Self::connected_as(node, client_id, flags, &properties)
+    }
+
+    /// That takes packets of so many bytes, and so many messages at a time.
+    pub(crate) fn connected_small(node: &Node, client_id: &str, packet_bytes_max: u32, receive_max: u16) -> Self {
+        let mut properties = vec![0x27];
+        properties.extend(packet_bytes_max.to_be_bytes());
+        properties.push(0x21);
+        properties.extend(receive_max.to_be_bytes());
+        Self::connected_as(node, client_id, 2, &properties)
+    }
+
+    fn connected_as(node: &Node, client_id: &str, flags: u8, properties: &[u8]) -> Self {
         let mut stream = TcpStream::connect(node.mqtt).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.write_all(&connect_with(client_id, flags, &properties, &[])).unwrap();
+        stream.write_all(&connect_with(client_id, flags, properties, &[])).unwrap();
         assert_eq!(read_packet(&mut stream).unwrap().0, 0x20);
         Self { stream, early: VecDeque::new() }
     }
@@ -62,7 +75,7 @@ impl Client {
     }
 
     /// The same; the node has to grant what was asked for.
-    fn subscribe(&mut self, filter: &str, qos: u8, offset: Option<&str>) {
+    pub(crate) fn subscribe(&mut self, filter: &str, qos: u8, offset: Option<&str>) {
         assert_eq!(self.ask_for(filter, qos, offset).last(), Some(&qos), "{filter}");
     }
 
@@ -72,7 +85,7 @@ impl Client {
     }
 
     /// The body of the next packet that begins so; messages that come before it are kept.
-    fn answer(&mut self, wanted: u8) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, wanted: u8) -> Vec<u8> {
         loop {
             match read_packet(&mut self.stream).unwrap() {
                 (first, body) if first == wanted => return body,
@@ -81,7 +94,7 @@ impl Client {
         }
     }
 
-    fn next(&mut self) -> Message {
+    pub(crate) fn next(&mut self) -> Message {
         let early = self.early.pop_front();
         let (first, body) = early.unwrap_or_else(|| read_packet(&mut self.stream).unwrap());
         assert_eq!(first >> 4, 3, "{first:#x} is no PUBLISH");
@@ -103,20 +116,20 @@ impl Client {
         Message { packet_id, topic, payload, user_properties }
     }
 
-    fn acknowledge(&mut self, message: &Message) {
+    pub(crate) fn acknowledge(&mut self, message: &Message) {
         let id = message.packet_id.unwrap();
         self.stream.write_all(&packet(0x40, &id)).unwrap();
     }
 
     /// The next message, acknowledged.
-    fn take(&mut self) -> Message {
+    pub(crate) fn take(&mut self) -> Message {
         let message = self.next();
         self.acknowledge(&message);
         message
     }
 
     /// Offset and payload of the next so many messages, each acknowledged.
-    fn take_many<const N: usize>(&mut self) -> [(u64, String); N] {
+    pub(crate) fn take_many<const N: usize>(&mut self) -> [(u64, String); N] {
         [(); N].map(|()| {
             let message = self.take();
             (message.offset(), message.payload)
@@ -129,7 +142,7 @@ fn taken_text(bytes: &[u8]) -> (String, &[u8]) {
     (String::from_utf8(bytes[2..end].to_vec()).unwrap(), &bytes[end..])
 }
 
-fn filled<'a>(node: &'a Node, settings: &Value, payloads: &[&str]) -> Stream<'a> {
+pub(crate) fn filled<'a>(node: &'a Node, settings: &Value, payloads: &[&str]) -> Stream<'a> {
     let stream = Stream::made(node, "telemetry", settings);
     for payload in payloads {
         stream.append(payload);
@@ -137,12 +150,12 @@ fn filled<'a>(node: &'a Node, settings: &Value, payloads: &[&str]) -> Stream<'a>
     stream
 }
 
-fn told(offset: u64, payload: &str) -> (u64, String) {
+pub(crate) fn told(offset: u64, payload: &str) -> (u64, String) {
     (offset, payload.to_owned())
 }
 
 /// What the node knows of a consumer.
-fn consumer(stream: &Stream<'_>, name: &str) -> Value {
+pub(crate) fn consumer(stream: &Stream<'_>, name: &str) -> Value {
     let shown = stream.show();
     let consumers = shown["consumers"].as_array().unwrap();
     consumers.iter().find(|consumer| consumer["name"].as_str().unwrap().starts_with(name)).cloned().unwrap_or_default()

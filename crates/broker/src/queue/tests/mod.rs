@@ -3,6 +3,7 @@
 mod against_model;
 mod bounds;
 mod memory;
+mod passing_on;
 
 use std::time::Duration;
 

@@ -52,7 +52,7 @@ pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
 
 fn write_consumers(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
     type Read = fn(&ConsumerState) -> u64;
-    let figures: [(&'static str, Kind, &str, Read); 5] = [
+    let figures: [(&'static str, Kind, &str, Read); 6] = [
         ("headwater_stream_consumer_offset", Kind::Gauge, "The first offset that is not acknowledged.", |consumer| {
             consumer.group.cursor
         }),
@@ -68,6 +68,12 @@ fn write_consumers(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
             Kind::Counter,
             "Deliveries but for the first of each.",
             |consumer| consumer.group.redelivered,
+        ),
+        (
+            "headwater_stream_consumer_skipped_messages",
+            Kind::Counter,
+            "Messages passed over, as no reader could or would take them.",
+            |consumer| consumer.group.skipped,
         ),
     ];
     for (name, kind, help, read) in figures {

@@ -80,6 +80,8 @@ pub(super) struct StreamConsumer {
     members: usize,
     /// Messages that these have.
     in_flight: usize,
+    /// Messages that were passed over since the node started, as no reader could or would take them.
+    skipped: u64,
 }
 
 /// Lists the streams with their figures.
@@ -155,6 +157,7 @@ impl From<ConsumerState> for StreamConsumer {
             lag: consumer.lag,
             members: consumer.group.members,
             in_flight: consumer.group.in_flight,
+            skipped: consumer.group.skipped,
         }
     }
 }

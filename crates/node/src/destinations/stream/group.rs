@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use broker::queue::{ConsumerId, Ordinal, Queue, QueueOptions, QueueOutput, TooManyConsumers};
+use broker::queue::{ConsumerId, Nack, Ordinal, Queue, QueueOptions, QueueOutput, TooManyConsumers};
 use message::{ConsumerName, Moment, Now, StreamName, limits};
 use parking_lot::Mutex;
 use store::log::Poisoned;
@@ -49,6 +49,7 @@ pub(super) struct Group {
     work: Notify,
     /// The cursor as the tables have it.
     saved: AtomicU64,
+    skipped: AtomicU64,
 }
 
 impl HandsOut for Group {
@@ -92,6 +93,8 @@ pub(crate) struct GroupState {
     pub(crate) members: usize,
     pub(crate) in_flight: usize,
     pub(crate) redelivered: u64,
+    /// Messages that were passed over, as no reader could or would take them.
+    pub(crate) skipped: u64,
 }
 
 /// What a step left to do.
@@ -106,6 +109,7 @@ fn machine(from: u64) -> Queue {
         ack_timeout: limits::SETTING_SPAN_MAX,
         deliveries_max: 0,
         has_delay: false,
+        dies_when_all_refuse: true,
         ..QueueOptions::default()
     };
     Queue::new(options, Ordinal(from))
@@ -137,6 +141,7 @@ impl Group {
             said: Mutex::default(),
             work: Notify::new(),
             saved: AtomicU64::new(from),
+            skipped: AtomicU64::new(0),
         })
     }
 
@@ -219,6 +224,7 @@ impl Group {
             members: inside.members.len(),
             in_flight: figures.in_flight,
             redelivered: figures.redelivered,
+            skipped: self.skipped.load(Ordering::Relaxed),
         }
     }
 
@@ -330,8 +336,24 @@ impl Group {
             // What is unknown was settled before, by the end of its reader.
             let _ = match said {
                 Said::Done => machine.handle_acknowledged(consumer, tag, backlog),
+                // What one reader cannot or will not take may be what another waits for.
+                Said::Not(Nack::Reject) => machine.handle_nack(now, consumer, tag, Nack::PassOn, backlog),
                 Said::Not(nack) => machine.handle_nack(now, consumer, tag, nack, backlog),
             };
+        }
+    }
+
+    /// Every reader refused the message. It is said once: a client that cannot take one cannot take many.
+    fn count_skipped(&self, ordinal: Ordinal) {
+        if self.skipped.fetch_add(1, Ordering::Relaxed) == 0 {
+            let consumer = self.name.as_ref().map(tracing::field::display);
+            tracing::warn!(
+                stream = %self.stream_name,
+                consumer,
+                offset = ordinal.0,
+                "a message of a stream was passed over, as every reader of this consumer refused it or cannot take a packet \
+                 of its size; more of them are counted as skipped"
+            );
         }
     }
 
@@ -355,8 +377,8 @@ impl Group {
                         member.sink.deliver(handed);
                     }
                 }
-                // A reader refused it for good: others need not try.
                 Ok(Some(QueueOutput::DeadLetter { ordinal, .. })) => {
+                    self.count_skipped(ordinal);
                     machine.handle_dead_lettered(now, ordinal, true, backlog);
                 }
                 Err(error) => {
