@@ -380,6 +380,13 @@ pub const LOG_AHEAD_STEP_BYTES: usize = 256 * 1024;
 pub const LOG_AHEAD_PAUSE: Duration = Duration::from_millis(3);
 /// How long a node that stops waits for the disk. More is not worth it: a supervisor kills it after a while.
 pub const LAST_WRITES_MAX: Duration = Duration::from_secs(10);
+/// How often a page of a log's file is read before it counts as lost: a device that is busy with itself, or a bus that was
+/// disturbed, is well again after less than what these tries take together.
+pub const LOG_READ_TRIES: usize = 5;
+/// How long a device is left alone between two of these.
+pub const LOG_READ_AGAIN: Duration = Duration::from_millis(50);
+/// Lost pages of one file after which each further one is tried once: thousands of them would take minutes.
+pub const LOG_PATIENT_PAGES_MAX: usize = 16;
 /// Files of one log that are kept open.
 pub const LOG_FILES_OPEN_MAX: usize = 32;
 /// Bytes of checksums that the search for whole records in one damaged segment may cost: about a second.

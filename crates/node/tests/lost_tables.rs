@@ -122,7 +122,7 @@ fn what_lost_tables_knew_is_made_again_and_nothing_new_gets_any_of_it() {
     fs::remove_file(tables(&data)).unwrap();
     let config = folder.path().join("headwater.toml");
     fs::write(&config, "[queues.alarms]\nbindings = [\"alarm/#\"]\n").unwrap();
-    let node = Node::start_in(&data, &NodeOptions { config: Some(config), sets: Vec::new() });
+    let node = Node::start_in(&data, &NodeOptions { config: Some(config), ..NodeOptions::default() });
     // With the dead letter queue.
     assert_eq!((restored(&node), unknown(&node)), ([1, 2, 1], [0, 0, 0]));
     assert!(node.log().contains("tables.redb did not know"), "{}", node.log());

@@ -45,7 +45,7 @@ fn a_damaged_configuration_is_named_by_line_and_nothing_is_made() {
     let config = folder.path().join("headwater.toml");
     std::fs::write(&config, "[listeners.mqtt]\naddress = \"0.0.0.0:1883\"\n[log]\nlevle = \"info\"\n").unwrap();
     let data = folder.path().join("data");
-    let (code, said) = NodeOptions { config: Some(config.clone()), sets: Vec::new() }.refusal(&data);
+    let (code, said) = NodeOptions { config: Some(config.clone()), ..NodeOptions::default() }.refusal(&data);
     assert_eq!(code, Some(3));
     assert!(said.contains("headwater.toml:4: `log.levle`: there is no such key (did you mean `log.level`?)"), "{said}");
     assert!(!data.exists());

@@ -33,6 +33,8 @@ pub fn headwater() -> Command {
 pub struct NodeOptions {
     pub sets: Vec<String>,
     pub config: Option<PathBuf>,
+    /// More of the environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl NodeOptions {
@@ -50,6 +52,7 @@ impl NodeOptions {
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         for set in &self.sets {
             command.arg("--set").arg(set);
         }

@@ -7,6 +7,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bad_sector;
 mod events;
 mod flow;
 mod http;

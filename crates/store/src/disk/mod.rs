@@ -1,10 +1,12 @@
 //! The disk as the logs see it: files that are read and written at a place, folders that are synced by themselves.
 //! [`RealDisk`] is the operating system's, [`SimulatedDisk`] lives in memory and fails by a plan.
 
+mod patient;
 mod read_only;
 mod real;
 mod simulated;
 
+pub(crate) use patient::PatientDisk;
 pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
 pub use simulated::{Fault, SimulatedDisk};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ struct State {
     names_pending: Vec<(PathBuf, Option<usize>)>,
     capacity_bytes: Option<u64>,
     faults: Vec<Fault>,
+    /// Parts of files that cannot be read, and for how many reads.
+    unreadable: Vec<(usize, Range<u64>, u64)>,
     /// Writes, syncs and changes of names so far.
     steps: u64,
     /// The step at which the power goes.
@@ -129,7 +132,21 @@ impl SimulatedDisk {
 
     /// Forgets all planned faults.
     pub fn heal(&self) {
-        self.state.lock().faults.clear();
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.unreadable.clear();
+    }
+
+    /// Lets every read of a part of a file fail, as a bad sector does.
+    pub fn fail_reads_within(&self, path: &Path, bytes: Range<u64>) {
+        self.fail_reads_within_for(path, bytes, u64::MAX);
+    }
+
+    /// Lets so many reads of a part of a file fail.
+    pub fn fail_reads_within_for(&self, path: &Path, bytes: Range<u64>, reads: u64) {
+        let mut state = self.state.lock();
+        let file = state.names.get(path).copied();
+        state.unreadable.extend(file.map(|file| (file, bytes, reads)));
     }
 
     /// Writes, syncs and changes of names so far.
@@ -160,7 +177,8 @@ impl SimulatedDisk {
             lose(&mut state, file);
         }
         let chance = state.draw(u64::MAX) | 1;
-        let found = State { chance, files, names: names.clone(), names_durable: names, ..State::default() };
+        let unreadable = state.unreadable.clone();
+        let found = State { chance, files, names: names.clone(), names_durable: names, unreadable, ..State::default() };
         state.off = true;
         Self { state: Arc::new(Mutex::new(found)) }
     }
@@ -175,6 +193,7 @@ impl SimulatedDisk {
             names: state.names.clone(),
             names_durable: state.names_durable.clone(),
             names_pending: state.names_pending.clone(),
+            unreadable: state.unreadable.clone(),
             ..State::default()
         };
         Self { state: Arc::new(Mutex::new(found)) }
@@ -193,6 +212,7 @@ impl SimulatedDisk {
             files: files.collect(),
             names: state.names.clone(),
             names_durable: state.names.clone(),
+            unreadable: state.unreadable.clone(),
             ..State::default()
         };
         Self { state: Arc::new(Mutex::new(copy)) }
@@ -332,6 +352,14 @@ impl DiskFile for SimulatedFile {
         state.powered()?;
         if state.faults.contains(&Fault::ReadsFail) {
             return Err(io::Error::other("the disk cannot be read"));
+        }
+        let end = at.saturating_add(into.len() as u64);
+        let mut bad = state.unreadable.iter_mut();
+        if let Some((_, _, reads)) =
+            bad.find(|(file, bytes, reads)| *file == self.file && *reads > 0 && at < bytes.end && end > bytes.start)
+        {
+            *reads -= 1;
+            return Err(rustix::io::Errno::IO.into());
         }
         let content = state.content(self.file)?;
         let from = content.seen.get(at as usize..).unwrap_or_default();

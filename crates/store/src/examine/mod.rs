@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use message::DestinationId;
 
-use crate::disk::{Disk, ReadOnlyDisk};
+use crate::disk::{Disk, PatientDisk, ReadOnlyDisk};
 use crate::log::{Committer, LogFiles, LogRecovery, OpenError};
 use crate::spool::{LOG_KIND as SPOOL_KIND, Spool, SpoolOptions};
 use crate::stream::LOG_KIND as STREAM_KIND;
@@ -105,7 +105,7 @@ impl LogReport {
 
 /// Reads everything that a log has.
 pub fn examine(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<LogReport, OpenError> {
-    let disk: Arc<dyn Disk> = Arc::new(ReadOnlyDisk::new(Arc::clone(disk)));
+    let disk: Arc<dyn Disk> = Arc::new(ReadOnlyDisk::new(PatientDisk::around(Arc::clone(disk))));
     let mut found = LogRecovery::default();
     let mut files = LogFiles::load(&*disk, folder, kind.number(), &mut found)?;
     files.set_merged_aside();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::rebuild::{Rebuilt, rebuild, stand_in};
 use super::{LogKind, LogReport, examine};
-use crate::disk::Disk;
+use crate::disk::{Disk, PatientDisk};
 use crate::log::{LogFiles, LogRecovery, OpenError, QUARANTINE_FOLDER, copy_aside};
 
 /// Why a log was not repaired. It is as it was, but for files that were repaired before.
@@ -38,7 +38,8 @@ pub fn repair(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<Repa
     if repaired.report.is_whole() {
         return Ok(repaired);
     }
-    let mut files = LogFiles::load(&**disk, folder, kind.number(), &mut LogRecovery::default())?;
+    let disk = PatientDisk::around(Arc::clone(disk));
+    let mut files = LogFiles::load(&*disk, folder, kind.number(), &mut LogRecovery::default())?;
     files.set_merged_aside();
     for (index, file) in files.files.iter().enumerate() {
         let name = file.segment.file_name();
@@ -47,7 +48,7 @@ pub fn repair(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<Repa
         let aside = folder.join(QUARANTINE_FOLDER);
         disk.create_folder(&aside).map_err(failed)?;
         for range in found.damage.iter().filter(|range| range.bytes > 0) {
-            let copied = copy_aside(&**disk, folder, &aside, &name, range.at, range.bytes);
+            let copied = copy_aside(&*disk, folder, &aside, &name, range.at, range.bytes);
             repaired.quarantined_bytes += copied.map_err(failed)?;
         }
         disk.sync_folder(&aside).map_err(failed)?;
@@ -55,14 +56,14 @@ pub fn repair(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<Repa
         let sealed = file.sealed.map(|trailer| trailer.next);
         let next = sealed.or(after).unwrap_or(files.promised);
         let rebuilt = rebuild(file, kind, next).map_err(failed)?;
-        put_in_place(&**disk, folder, &rebuilt).map_err(failed)?;
+        put_in_place(&*disk, folder, &rebuilt).map_err(failed)?;
         disk.remove(&file.segment.path(folder)).map_err(failed)?;
         repaired.written.push(rebuilt.segment.file_name());
     }
     if repaired.report.missing_end_records > 0 {
         let rebuilt = stand_in(kind, files.promised - 1, files.promised);
         let file = rebuilt.segment.file_name();
-        put_in_place(&**disk, folder, &rebuilt).map_err(|error| RepairError::Disk { file: file.clone(), error })?;
+        put_in_place(&*disk, folder, &rebuilt).map_err(|error| RepairError::Disk { file: file.clone(), error })?;
         repaired.written.push(file);
     }
     disk.sync_folder(folder).map_err(|error| RepairError::Disk { file: folder.display().to_string(), error })?;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use message::limits;
@@ -37,6 +37,8 @@ pub(crate) struct CommitQueue {
     arrived: Condvar,
     closing: Condvar,
     free_bytes: AtomicU64,
+    /// Someone who found too little room has looked at it since the committer did.
+    looked_again: AtomicBool,
     layout: Mutex<Layout>,
     /// Nothing happens but in [`Committer::commit_once`].
     is_stepped: bool,
@@ -82,6 +84,15 @@ impl CommitQueue {
         free_bytes
     }
 
+    /// The same before something is refused for what was seen before; once between two looks of the committer, whom every
+    /// refusal asks for another one.
+    pub(crate) fn look_again(&self, disk: &dyn Disk, folder: &Path) -> u64 {
+        match self.looked_again.swap(true, Ordering::Relaxed) {
+            true => self.free_bytes(),
+            false => self.look_at_room(disk, folder),
+        }
+    }
+
     /// Waits until something is announced; `None` when there will be nothing more.
     fn next_group(&self) -> Option<Vec<Arc<dyn Source>>> {
         let mut waiting = self.waiting.lock();
@@ -108,6 +119,7 @@ impl CommitQueue {
         let mut written = Vec::with_capacity(group.len());
         for source in group {
             let free_bytes = self.look_at_room(disk, source.folder());
+            self.looked_again.store(false, Ordering::Relaxed);
             let Some(batch) = source.take(free_bytes) else {
                 if source.is_waiting() {
                     self.retry(source);
@@ -204,6 +216,7 @@ impl Committer {
             arrived: Condvar::new(),
             closing: Condvar::new(),
             free_bytes: AtomicU64::new(u64::MAX),
+            looked_again: AtomicBool::new(false),
             layout: Mutex::default(),
             is_stepped,
         };

@@ -36,7 +36,7 @@ pub(crate) use publication::{decode_publication, encode_publication};
 pub(crate) use quarantine::{QUARANTINE_FOLDER, copy as copy_aside, set_aside};
 pub(crate) use ranges::Ranges;
 pub(crate) use record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};
-pub(crate) use scan::{Found, Scanned, next_whole, scan};
+pub(crate) use scan::{Found, Scanned, next_whole, scan, scan_file};
 pub(crate) use segment::{SEGMENT_HEADER_BYTES, Segment, Trailer};
 pub(crate) use shared::{HasTail, Log};
 pub(crate) use tail::{Chunk, KIND_MARK, Tail};

@@ -90,8 +90,11 @@ impl<S: HasTail> Log<S> {
         if waiting_bytes > 0 && waiting_bytes.saturating_add(bytes) > limits::LOG_BYTES_WAITING_MAX {
             return Room::Full { waiting_bytes };
         }
-        let free_bytes = self.queue.free_bytes();
+        let mut free_bytes = self.queue.free_bytes();
         let needed = (waiting_bytes as u64).saturating_add(bytes as u64).saturating_add(limits::LOG_DISK_RESERVE_BYTES);
+        if free_bytes < needed {
+            free_bytes = self.queue.look_again(&*self.disk, &self.folder);
+        }
         if free_bytes < needed { Room::Short { free_bytes } } else { Room::Enough }
     }
 

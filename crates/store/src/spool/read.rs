@@ -11,10 +11,14 @@ use super::destination::Keys;
 use super::options::DropReason;
 use super::placement::{Ordinal, Placement, ReadOn, Spooled};
 use super::record::{KIND_MESSAGE, message_head, placement_of};
+use super::recover::Index;
 use super::state::State;
 use super::wide::Wide;
 use crate::disk::DiskFile;
-use crate::log::{CommitPoint, Decoder, HEADER_BYTES, Header, ReadError, Segment, Window, decode_publication};
+use crate::log::{
+    CommitPoint, Decoder, HEADER_BYTES, Header, ReadError, SEGMENT_HEADER_BYTES, Segment, Window, decode_publication,
+    scan_file,
+};
 use crate::{Durability, FullPolicy};
 
 /// Where the next messages of a destination lie.
@@ -140,7 +144,11 @@ impl Spool {
         let file = self.log.file(&plan.segment)?;
         let places = match &plan.places {
             Places::Known(places) => places.clone(),
-            Places::Listed { at, first } => listed_places(&*file, *at, *first, &plan.wanted)?,
+            Places::Listed { at, first } => match listed_places(&*file, *at, *first, &plan.wanted)? {
+                // The disk cannot read the list any more. The records say themselves where they are, which takes longer.
+                listed if listed.contains(&u32::MAX) => found_places(&*file, &plan.segment, query.id, &plan.wanted)?,
+                listed => listed,
+            },
         };
         let end = plan.segment.on_disk();
         let mut window = Window::new(&*file, end, plan.segment.seed);
@@ -183,29 +191,36 @@ impl Spool {
     }
 
     /// Drops messages that are older than their destination keeps them, by when they were published. How many is the answer.
+    /// A destination that cannot be read does not keep the others; the first error is told when all were looked at.
     pub fn drop_aged(&self, now: Timestamp) -> Result<u64, ReadError> {
-        let mut dropped = 0;
         let with_aged = self.log.lock().with_aged(now);
+        let mut dropped = Ok(0);
         for (id, oldest_kept) in with_aged {
-            loop {
-                let mut oldest = Vec::new();
-                self.read(id, Ordinal(0), limits::SPOOL_AGED_MESSAGES, limits::LOG_READ_BYTES_MAX, &mut oldest)?;
-                let aged = oldest.iter().take_while(|spooled| spooled.publication.published_at < oldest_kept);
-                let mut aged: Vec<u64> = aged.map(|spooled| spooled.ordinal.0).collect();
-                let all = aged.len() == oldest.len();
-                if aged.is_empty() {
-                    break;
-                }
-                let mut state = self.log.lock();
-                state.settle(id, Some(DropReason::Age), &mut aged);
-                self.log.unlock(state);
-                dropped += aged.len() as u64;
-                if !all {
-                    break;
-                }
+            let of_this = self.drop_older(id, oldest_kept);
+            dropped = dropped.and_then(|before| of_this.map(|new| before + new));
+        }
+        dropped
+    }
+
+    fn drop_older(&self, id: DestinationId, oldest_kept: Timestamp) -> Result<u64, ReadError> {
+        let mut dropped = 0;
+        loop {
+            let mut oldest = Vec::new();
+            self.read(id, Ordinal(0), limits::SPOOL_AGED_MESSAGES, limits::LOG_READ_BYTES_MAX, &mut oldest)?;
+            let aged = oldest.iter().take_while(|spooled| spooled.publication.published_at < oldest_kept);
+            let mut aged: Vec<u64> = aged.map(|spooled| spooled.ordinal.0).collect();
+            let all = aged.len() == oldest.len();
+            if aged.is_empty() {
+                return Ok(dropped);
+            }
+            let mut state = self.log.lock();
+            state.settle(id, Some(DropReason::Age), &mut aged);
+            self.log.unlock(state);
+            dropped += aged.len() as u64;
+            if !all {
+                return Ok(dropped);
             }
         }
-        Ok(dropped)
     }
 
     /// The last message of each topic that waits in a destination that keeps only that.
@@ -337,6 +352,14 @@ fn listed_places(file: &dyn DiskFile, at: u64, first: u64, wanted: &[u64]) -> io
     let length = usize::try_from((most - least + 1).saturating_mul(4)).unwrap_or(usize::MAX);
     let list = file.read_up_to(at + (least - first) * 4, length)?;
     Ok(wanted.iter().map(|ordinal| listed_place(&list, ordinal - least)).collect())
+}
+
+/// The same, by looking through the records.
+fn found_places(file: &dyn DiskFile, segment: &Segment, id: DestinationId, wanted: &[u64]) -> io::Result<Vec<u32>> {
+    let mut index = Index::default();
+    let range = (SEGMENT_HEADER_BYTES, segment.on_disk());
+    scan_file(file, range, segment.base, segment.seed, |found| index.record(found))?;
+    Ok(wanted.iter().map(|ordinal| index.place_of(id, *ordinal).unwrap_or_default()).collect())
 }
 
 /// How much to read for the first of these places, and for those that lie close behind it.

@@ -54,7 +54,7 @@ impl Default for StreamOptions {
 }
 
 /// What is known of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamState {
     /// The first offset that is kept.
     pub earliest: Offset,

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::footer::Contents;
 use super::state::{LOG_KIND, Sealed, State, publication_at};
 use super::{Inner, Stream, StreamOptions};
-use crate::disk::Disk;
+use crate::disk::{Disk, PatientDisk};
 use crate::log::{
     Chunk, Committer, Log, LogFile, LogFiles, LogRecovery, OpenError, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Tail,
     Trailer, set_aside,
@@ -25,6 +25,7 @@ impl Stream {
         options: StreamOptions,
         committer: &Committer,
     ) -> Result<(Self, LogRecovery), OpenError> {
+        let disk = PatientDisk::around(disk);
         let failed = |error| OpenError::disk(folder, error);
         disk.create_folder(folder).map_err(failed)?;
         let mut recovery = LogRecovery::default();

@@ -16,7 +16,7 @@ use self::replay::Replay;
 use super::Spool;
 use super::options::SpoolOptions;
 use super::state::{LOG_KIND, State};
-use crate::disk::Disk;
+use crate::disk::{Disk, PatientDisk};
 use crate::log::{Committer, Damage, Log, LogFiles, LogRecovery, OpenError, Tail, set_aside};
 
 /// What was found when a spool was opened.
@@ -49,6 +49,7 @@ impl Spool {
         options: SpoolOptions,
         committer: &Committer,
     ) -> Result<(Self, Recovery), OpenError> {
+        let disk = PatientDisk::around(disk);
         let failed = |error| OpenError::disk(folder, error);
         disk.create_folder(folder).map_err(failed)?;
         let mut found = LogRecovery::default();

@@ -102,6 +102,12 @@ impl Index {
 }
 
 impl Index {
+    /// Where a message lies.
+    pub(in crate::spool) fn place_of(&self, id: DestinationId, ordinal: u64) -> Option<u32> {
+        let listed = self.0.get(&id)?;
+        listed.places.get(usize::try_from(ordinal.checked_sub(listed.first)?).ok()?).copied()
+    }
+
     /// What the footer of the segment says.
     pub(in crate::spool) fn entries(self, base: u64) -> Vec<footer::Entry> {
         let entry = |(id, listed): (DestinationId, Listed)| {

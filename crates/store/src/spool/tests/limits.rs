@@ -143,6 +143,24 @@ fn a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room() {
 }
 
 #[test]
+fn the_first_message_is_taken_after_a_full_disk_has_room_again() {
+    let bench = Bench::new();
+    bench.append("before", &[1]).unwrap();
+    bench.commit();
+    bench.disk.set_capacity(Some(limits::LOG_DISK_RESERVE_BYTES));
+    bench.append("still in doubt", &[1]).unwrap();
+    bench.commit();
+    for _ in 0..2 {
+        assert!(matches!(bench.append("refused", &[1]), Err(AppendError::NoRoom { .. })));
+        bench.commit();
+    }
+    bench.disk.set_capacity(None);
+    bench.append("after", &[1]).unwrap();
+    bench.commit();
+    assert_eq!(bench.payloads(1), ["before", "still in doubt", "after"]);
+}
+
+#[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_write_loses_nothing() {
     for fault in [Fault::WritesFindNoRoom, Fault::WritesExceedQuota] {
         fills_up(fault);

@@ -10,6 +10,7 @@ mod model;
 mod power_cut;
 mod rewrite;
 mod rewrite_model;
+mod unreadable;
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};

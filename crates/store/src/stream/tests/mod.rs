@@ -4,6 +4,7 @@ mod damage;
 mod frozen;
 mod messages;
 mod power_cut;
+mod unreadable;
 
 use std::path::Path;
 use std::sync::Arc;
