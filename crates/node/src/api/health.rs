@@ -18,17 +18,21 @@ pub(super) async fn livez() -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", tag = "node", security(()),
     responses(
-        (status = 200, description = "All flows that shall run have been started, and all that is to be kept can be written."),
+        (status = 200, description = "All flows that shall run have been started, and all that is to be kept can be written. Streams whose files could not be opened are named behind the first line: the others go on."),
         (status = 503, description = "The node starts or stops, or a write to its files failed: then it takes nothing more that needs these until it is started again.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn readyz(State(api): State<ApiState>) -> Result<&'static str, Problem> {
+pub(super) async fn readyz(State(api): State<ApiState>) -> Result<String, Problem> {
     let unavailable = |detail: &str| Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
     if !api.is_ready() {
         return unavailable("the node starts or stops; ask again in a moment");
     }
     match failures(&api)[..] {
-        [] => Ok("ok\n"),
+        [] => Ok(api
+            .destinations
+            .all_unavailable()
+            .into_iter()
+            .fold("ok\n".to_owned(), |said, reason| said + &reason + "\n")),
         ref failures => unavailable(&failures.join("\n")),
     }
 }

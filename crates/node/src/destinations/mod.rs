@@ -10,6 +10,7 @@ mod settings;
 mod stream;
 mod streams;
 mod subscription;
+mod unavailable;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) use self::stream::{ConsumerError, ConsumerState, NodeStream, NodeStre
 use self::streams::RunningStream;
 pub(crate) use self::streams::{STREAM_TOPICS, StreamLogs};
 pub(crate) use self::subscription::PutSubscription;
+use self::unavailable::Unavailable;
 use crate::clock;
 
 /// How a queue is set whose settings are lost: nothing that waits in it is dropped.
@@ -78,6 +80,8 @@ pub(crate) struct Destinations {
     router: Arc<broker::Router>,
     queues: RwLock<BTreeMap<QueueName, Running>>,
     streams: RwLock<BTreeMap<StreamName, RunningStream>>,
+    /// Streams whose files could not be opened.
+    unavailable: RwLock<BTreeMap<StreamName, Unavailable>>,
     logs: StreamLogs,
     groups: GroupGround,
     /// What the configuration names, which nobody else changes.
@@ -141,6 +145,8 @@ pub(crate) enum ChangeError {
     TooMany,
     #[error("the node has {} streams, which is the limit: remove some first", limits::STREAMS_MAX)]
     TooManyStreams,
+    #[error("{0}")]
+    Unavailable(String),
     #[error("the node stops")]
     Stopping,
     #[error("queue `{by}` sends its dead letters to `{name}`: change that first")]
@@ -174,6 +180,7 @@ impl Destinations {
             router: Arc::clone(router),
             queues: RwLock::default(),
             streams: RwLock::default(),
+            unavailable: RwLock::default(),
             logs,
             groups: GroupGround::new(tables.consumers()),
             configured: Configured {

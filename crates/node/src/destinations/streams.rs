@@ -161,9 +161,11 @@ impl Destinations {
             );
         }
         for (name, stored) in known {
-            self.start_stream(name, stored)?;
+            if let Err(error) = self.start_stream(name.clone(), stored.clone()) {
+                self.do_without(name, stored, &error);
+            }
         }
-        for (name, settings) in wanted {
+        for (name, settings) in wanted.iter().filter(|(name, _)| self.unavailable(name).is_none()) {
             // One that cannot be so is no reason for all others not to be there.
             if let Err(error) = self.apply_stream(name, settings).await {
                 tracing::error!(stream = %name, "a stream is not as the configuration wants it: {error}");
@@ -182,7 +184,10 @@ impl Destinations {
 
     /// What is known of each stream, in the order of the names.
     pub(crate) fn stream_states(&self) -> Vec<NodeStreamState> {
-        self.all_streams().iter().map(|stream| stream.state()).collect()
+        let mut states: Vec<_> = self.all_streams().iter().map(|stream| stream.state()).collect();
+        states.extend(self.unavailable_states());
+        states.sort_by(|one, other| one.name.cmp(&other.name));
+        states
     }
 
     /// Why streams take no more, of those that do not.
@@ -209,6 +214,9 @@ impl Destinations {
     async fn apply_stream(&self, name: &StreamName, settings: &StreamSettings) -> Result<Put, ChangeError> {
         let options = settings.resolve()?;
         let _alone = self.changes.lock().await;
+        if let Some(reason) = self.unavailable(name) {
+            return Err(ChangeError::Unavailable(reason));
+        }
         let Some(stream) = self.stream(name) else {
             return self.make_stream(name, options).await;
         };
@@ -242,7 +250,7 @@ impl Destinations {
     pub(crate) async fn remove_stream(&self, name: &StreamName) -> Result<bool, ChangeError> {
         self.check_stream_not_configured(name)?;
         let _alone = self.changes.lock().await;
-        let Some(stream) = self.stream(name) else { return Ok(false) };
+        let Some(stream) = self.stream(name) else { return self.remove_unavailable(name).await };
         // First, so that no cursor is written after it was removed.
         stream.close();
         self.tables.streams().remove(name).await?;
@@ -291,7 +299,7 @@ impl Destinations {
 }
 
 /// What the router shall bring: what is bound, and what is published to the stream by name.
-fn filters(name: &StreamName, stored: &StoredStream) -> Vec<TopicFilter> {
+pub(super) fn filters(name: &StreamName, stored: &StoredStream) -> Vec<TopicFilter> {
     let own = TopicFilter::parse(&format!("{STREAM_TOPICS}{name}"));
     stored.options.bindings.iter().cloned().chain(own.ok()).collect()
 }

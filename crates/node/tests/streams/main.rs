@@ -13,6 +13,7 @@ mod http;
 mod members;
 mod mqtt;
 mod survival;
+mod unavailable;
 
 use harness::{Answer, Node};
 use serde_json::Value;

@@ -230,7 +230,7 @@ impl From<ChangeError> for Problem {
             | ChangeError::TooManyStreams
             | ChangeError::Configured(_)
             | ChangeError::Gone(_) => Self::new(StatusCode::CONFLICT, error),
-            ChangeError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, error),
+            ChangeError::Stopping | ChangeError::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, error),
             ChangeError::Write(error) => error.into(),
             ChangeError::Read(_) | ChangeError::Table(_) | ChangeError::Open(_) => Self::internal(error),
         }

@@ -60,7 +60,8 @@ pub(super) struct Stream {
     damaged: u64,
     /// Messages that found no room on the disk, and whose publishers were told.
     refused: u64,
-    /// Why it takes no more messages until the node is started again: a write to its files failed.
+    /// Why it takes no more messages until the node is started again: a write to its files failed, or they could not be
+    /// opened; then the figures are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     /// Those who read it with a cursor that lasts.
@@ -97,8 +98,9 @@ pub(super) async fn list(State(api): State<ApiState>) -> Json<Streams> {
     responses((status = 200, body = Stream), (status = 404, description = "There is no such stream.", body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn show(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<Stream>, Problem> {
-    let state = stream(&api, &name)?.state();
-    Ok(Json(Stream::of(&api, state)))
+    let name = stream_name(&name)?;
+    let state = api.destinations.stream_states().into_iter().find(|state| state.name == name);
+    Ok(Json(Stream::of(&api, state.ok_or_else(|| no_stream(&name))?)))
 }
 
 /// Makes a stream or changes it: settings that are left out have their defaults. Messages stay, as far as these keep them.
@@ -142,7 +144,10 @@ fn stream_name(text: &str) -> Result<StreamName, Problem> {
 
 fn stream(api: &ApiState, text: &str) -> Result<Arc<NodeStream>, Problem> {
     let name = stream_name(text)?;
-    api.destinations.stream(&name).ok_or_else(|| no_stream(&name))
+    api.destinations.stream(&name).ok_or_else(|| match api.destinations.unavailable(&name) {
+        Some(reason) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason),
+        None => no_stream(&name),
+    })
 }
 
 fn no_stream(name: &StreamName) -> Problem {
@@ -177,7 +182,7 @@ impl Stream {
             purged: state.purged,
             damaged: state.log.damaged,
             refused: state.refused,
-            failure: state.failure.map(|failure| failure.to_string()),
+            failure: state.failure,
             consumers: state.consumers.into_iter().map(StreamConsumer::from).collect(),
         }
     }

@@ -56,8 +56,8 @@ pub(crate) struct NodeStreamState {
     pub(crate) name: StreamName,
     pub(crate) stored: StoredStream,
     pub(crate) log: StreamState,
-    /// Why it takes no more, once a write or a sync has failed.
-    pub(crate) failure: Option<Poisoned>,
+    /// Why it takes no more, or is not available at all.
+    pub(crate) failure: Option<String>,
     pub(crate) refused: u64,
     pub(crate) purged: u64,
     pub(crate) consumers: Vec<ConsumerState>,
@@ -197,7 +197,7 @@ impl NodeStream {
             name: self.name.clone(),
             stored: self.stored(),
             log,
-            failure: self.failure(),
+            failure: self.failure().map(|failure| failure.to_string()),
             consumers: self.consumer_states(log.earliest.0, log.next.0),
             refused: self.refused.load(Ordering::Relaxed),
             purged: self.purged.load(Ordering::Relaxed),
