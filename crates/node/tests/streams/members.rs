@@ -1,11 +1,14 @@
 //! Members of a group that cannot, or will not, take what others can.
 
+use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::Stream;
 use crate::harness::packets::packet;
-use crate::harness::{Node, eventually};
+use crate::harness::{Node, NodeOptions, eventually};
 use crate::mqtt::{Client, Message, consumer, filled};
 
 const GROUP: &str = "$share/workers/$stream/telemetry";
@@ -94,4 +97,44 @@ fn consumer_with_message<'a>(one: &'a mut Client, two: &'a mut Client) -> (&'a m
         has
     };
     if eventually(|| [has(one), has(two)], |has| has[0] != has[1])[0] { (one, two) } else { (two, one) }
+}
+
+#[test]
+fn a_consumer_that_has_read_what_a_loss_of_power_took_gets_what_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let stream = filled(&node, &json!({ "durability": "os" }), &[]);
+    let mut client = Client::connected(&node, "reader", 0, 10);
+    client.subscribe(GROUP, 1, Some("earliest"));
+    for number in 0..20 {
+        stream.append("read");
+        assert_eq!(client.take().offset(), number);
+    }
+    // Answered when it is on disk.
+    node.api_json("PUT", &stream.path("/consumers/workers"), &json!({ "offset": "20" })).json();
+    node.kill();
+    // The last half is gone, as when the system had not written it.
+    let stream_folder = fs::read_dir(data.join("streams")).unwrap().next().unwrap().unwrap().path();
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    let mut logs = fs::read_dir(stream_folder).unwrap().map(|entry| entry.unwrap().path()).filter(is_log);
+    let log = logs.next().unwrap();
+    let written = fs::read(&log).unwrap().iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    OpenOptions::new().write(true).open(&log).unwrap().set_len(written / 2).unwrap();
+    for life in 0..2 {
+        let node = Node::start_in(&data, &NodeOptions::default());
+        let stream = Stream::of(&node, "telemetry");
+        if life == 0 {
+            assert!(node.log().contains("the end of a stream is lost"), "{}", node.log());
+            assert!(stream.show()["messages"].as_u64().unwrap() < 20);
+        }
+        // No offset that was read is given again, and nobody waits in vain.
+        let offset = stream.append("new");
+        assert!(offset >= 20, "{offset}");
+        let mut client = Client::connected(&node, "reader", 0, 10);
+        client.subscribe(GROUP, 1, None);
+        while client.take().offset() < offset {}
+        eventually(|| consumer(&stream, "workers"), |shown| shown["lag"] == 0);
+        node.kill();
+    }
 }

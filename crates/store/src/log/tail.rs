@@ -105,6 +105,13 @@ impl Tail {
         self.next
     }
 
+    /// Leaves numbers out, between two segments: those below `next` are given to no record any more.
+    pub(crate) fn leave_out(&mut self, next: u64) {
+        if self.active.is_none() {
+            self.next = self.next.max(next);
+        }
+    }
+
     /// Bytes that wait for the committer or are just being written.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes

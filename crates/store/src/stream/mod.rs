@@ -180,6 +180,21 @@ impl Stream {
         self.inner.log.marks.reached(point)
     }
 
+    /// Gives no message an offset below this one from now on: someone has seen messages there that a loss of power took.
+    /// Returns how many offsets are left out.
+    pub fn leave_out(&self, below: Offset) -> u64 {
+        let mut state = self.inner.log.lock();
+        let next = state.tail.next();
+        if below.0 <= next {
+            return 0;
+        }
+        state.seal();
+        state.tail.leave_out(below.0);
+        let left_out = state.tail.next() - next;
+        self.inner.log.unlock(state);
+        left_out
+    }
+
     /// Waits for a point. One who asks often is woken once.
     pub fn poll_committed(&self, point: CommitPoint, waker: &Waker) -> Poll<Result<(), Poisoned>> {
         self.inner.log.poll(point, waker)

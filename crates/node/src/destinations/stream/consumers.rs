@@ -6,6 +6,7 @@ use std::sync::Arc;
 use broker::queue::TooManyConsumers;
 use message::{ConsumerName, DestinationId, IdError, StreamPositionError, limits};
 use store::log::ReadError;
+use store::stream::Offset;
 use store::table::{self, WriteError, Written};
 
 use super::group::{Group, GroupState};
@@ -73,10 +74,27 @@ impl NodeStream {
     /// Takes up the cursors that the tables have.
     pub(super) fn restore_consumers(&self) -> Result<(), table::ReadError> {
         let mut groups = self.groups.lock();
+        let mut furthest: Option<(u64, ConsumerName)> = None;
         let scan = self.ground.cursors.each_of(&self.name, |name, stored| {
+            if furthest.as_ref().is_none_or(|(offset, _)| *offset < stored.offset) {
+                furthest = Some((stored.offset, name.clone()));
+            }
             let group = self.group(Some(name.clone()), stored.offset);
             groups.insert(name, group);
         })?;
+        if let Some((offset, consumer)) = furthest {
+            // What was read there is not what comes there next: the offsets are left out, and consumers go on.
+            let messages = self.stream.leave_out(Offset(offset));
+            if messages > 0 {
+                tracing::warn!(
+                    stream = %self.name,
+                    %consumer,
+                    messages,
+                    "the end of a stream is lost, as a loss of power takes it with the durability `os`: a consumer has read \
+                     further than there are messages. Offsets that it has read are not given again"
+                );
+            }
+        }
         if scan.damaged > 0 {
             tracing::error!(
                 stream = %self.name,
