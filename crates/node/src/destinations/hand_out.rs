@@ -78,6 +78,11 @@ impl<From: HandsOut> Ticket<From> {
         self.delivery
     }
 
+    /// Who handed it out.
+    pub(crate) fn source(&self) -> &From {
+        &self.from
+    }
+
     pub(super) fn say(&self, said: Said) {
         self.from.say(self.delivery, said);
     }

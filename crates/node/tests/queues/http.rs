@@ -244,3 +244,35 @@ fn a_node_starts_though_a_queue_cannot_be_as_the_configuration_wants_it() {
     assert_eq!(Queue::of(&node, "other").show()["configured"], true);
     assert_eq!(Queue::of(&node, "orders").payloads(2), ["1"]);
 }
+
+#[test]
+fn a_receipt_of_another_life_of_the_queue_settles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let take = |node: &Node| {
+        let taken = node.api("POST", "/queues/orders/consume?max=1&wait_s=20").json();
+        taken["messages"][0]["receipt"].as_str().unwrap().to_owned()
+    };
+    let node = Node::start_in(&data, &NodeOptions::default());
+    assert_eq!(Queue::made(&node, "orders", &json!({})).put("", "old").status, 204);
+    let old = take(&node);
+    assert_eq!(node.api("DELETE", "/queues/orders").status, 204);
+    assert_eq!(Queue::made(&node, "orders", &json!({})).put("", "new").status, 204);
+    let removed = take(&node);
+    assert_ne!(old, removed);
+    let refused = |node: &Node, verb: &str, receipt: &str| {
+        let answer = node.api_json("POST", &format!("/queues/orders/{verb}"), &json!({ "receipts": [receipt] })).json();
+        assert_eq!((&answer["settled"], &answer["late"][0]["receipt"]), (&json!(0), &json!(receipt)), "{answer}");
+    };
+    refused(&node, "ack", &old);
+    node.kill();
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let current = take(&node);
+    for stale in [&old, &removed] {
+        refused(&node, "ack", stale);
+        refused(&node, "nack", stale);
+    }
+    let answer = node.api_json("POST", "/queues/orders/ack", &json!({ "receipts": [current] })).json();
+    assert_eq!(answer["settled"], 1, "{answer}");
+    assert_eq!(node.api("GET", "/queues/orders").json()["messages"], 0);
+}

@@ -9,7 +9,7 @@ use ::message::limits;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use broker::queue::{ConsumerId, DeliveryTag, Nack, Ordinal};
+use broker::queue::{ConsumerId, DeliveryTag, Nack, Ordinal, SettleError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -92,6 +92,8 @@ pub(in crate::api) struct Late {
 /// Names one delivery to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Receipt {
+    /// Of which life of which queue: consumers and deliveries are counted anew in each.
+    life: u64,
     consumer: ConsumerId,
     tag: DeliveryTag,
 }
@@ -145,7 +147,7 @@ pub(super) fn answer(consumer: ConsumerId, handed: &HandedOut<NodeQueue>) -> Con
     handed.ticket.take();
     let tag = handed.ticket.delivery().tag;
     ConsumedMessage {
-        receipt: Receipt { consumer, tag }.to_string(),
+        receipt: Receipt { life: handed.ticket.source().life(), consumer, tag }.to_string(),
         id: tag.ordinal.0,
         delivery: tag.delivery,
         message: Message::from(&*handed.publication),
@@ -202,12 +204,13 @@ pub(in crate::api) async fn nack(
 fn settle(
     queue: &Arc<NodeQueue>,
     receipts: Vec<String>,
-    mut one: impl FnMut(&NodeQueue, Receipt) -> Result<(), broker::queue::SettleError>,
+    mut one: impl FnMut(&NodeQueue, Receipt) -> Result<(), SettleError>,
 ) -> Result<Settled, Problem> {
     let parsed: Result<Vec<Receipt>, Problem> = receipts.iter().map(|text| text.parse()).collect();
     let mut settled = Settled { settled: 0, late: Vec::new() };
     for (receipt, text) in parsed?.into_iter().zip(receipts) {
-        match one(queue, receipt) {
+        let result = if receipt.life == queue.life() { one(queue, receipt) } else { Err(SettleError::NotHeld) };
+        match result {
             Ok(()) => settled.settled += 1,
             Err(error) => settled.late.push(Late { receipt: text, why: error.to_string() }),
         }
@@ -217,7 +220,7 @@ fn settle(
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.consumer.0, self.tag.ordinal.0, self.tag.delivery)
+        write!(f, "{:016x}.{}.{}.{}", self.life, self.consumer.0, self.tag.ordinal.0, self.tag.delivery)
     }
 }
 
@@ -225,14 +228,16 @@ impl FromStr for Receipt {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let mut parts = text.splitn(3, '.');
+        let mut parts = text.splitn(4, '.');
+        let life = parts.next().and_then(|part| u64::from_str_radix(part, 16).ok());
         let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
         let numbers = (number(), number(), number());
-        if let (Some(consumer), Some(ordinal), Some(delivery)) = numbers
+        if let Some(life) = life
+            && let (Some(consumer), Some(ordinal), Some(delivery)) = numbers
             && let Ok(delivery) = u32::try_from(delivery)
         {
             let tag = DeliveryTag { ordinal: Ordinal(ordinal), delivery };
-            return Ok(Self { consumer: ConsumerId(consumer), tag });
+            return Ok(Self { life, consumer: ConsumerId(consumer), tag });
         }
         let text: String = text.chars().take(80).collect();
         Err(Problem::bad_request(format!("`{text}` is no receipt: give back what came with the message")))
@@ -246,10 +251,10 @@ mod tests {
     #[test]
     fn receipts_come_back_as_they_went() {
         let tag = DeliveryTag { ordinal: Ordinal(7), delivery: 2 };
-        let receipt = Receipt { consumer: ConsumerId(3), tag };
-        assert_eq!(receipt.to_string(), "3.7.2");
-        assert_eq!("3.7.2".parse::<Receipt>().unwrap(), receipt);
-        for bad in ["", "3.7", "3.7.x", "3.7.2.1", "a", "3.7.99999999999"] {
+        let receipt = Receipt { life: 0xA1, consumer: ConsumerId(3), tag };
+        assert_eq!(receipt.to_string(), "00000000000000a1.3.7.2");
+        assert_eq!("00000000000000a1.3.7.2".parse::<Receipt>().unwrap(), receipt);
+        for bad in ["", "3.7.2", "a1.3.7", "a1.3.7.x", "a1.3.7.2.1", "g.3.7.2", "a", "a1.3.7.99999999999"] {
             assert!(bad.parse::<Receipt>().is_err(), "{bad}");
         }
     }

@@ -33,6 +33,8 @@ use consumer::QueueDelivery;
 pub(crate) struct NodeQueue {
     name: QueueName,
     destination: DestinationId,
+    /// Nobody can guess it, and the next life of this queue, or of another of that name, has another one.
+    life: u64,
     spool: Spool,
     inside: Mutex<Inside>,
     /// What consumers said and the machine was not told yet. It is the last lock that anyone takes, so that they may speak
@@ -136,6 +138,7 @@ impl NodeQueue {
         Ok(Arc::new(Self {
             name,
             destination,
+            life: clock::random_u64(),
             spool: spool.clone(),
             inside: Mutex::new(inside),
             said: Mutex::default(),
@@ -152,6 +155,11 @@ impl NodeQueue {
 
     pub(crate) fn destination(&self) -> DestinationId {
         self.destination
+    }
+
+    /// Names this life of the queue: deliveries of others are unknown to it.
+    pub(crate) fn life(&self) -> u64 {
+        self.life
     }
 
     /// Takes new settings; messages that wait stay.
