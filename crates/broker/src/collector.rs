@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use message::{DestinationId, Now, Publication, QoS, TopicFilter};
 use parking_lot::{Mutex, MutexGuard};
-use store::spool::Placed;
+use store::log::Intake;
+use store::spool::{AppendError, Placed};
 
 use crate::mailbox::Mailbox;
 use crate::promise::{Broken, Promises};
@@ -16,8 +17,19 @@ use crate::subscription::{RetainHandling, SubscribeOptions};
 
 /// Takes messages on the thread of their publisher. It must not call the router back.
 pub trait Collector: Send + Sync + fmt::Debug {
-    /// Takes a message, whatever its QoS. Its publisher waits for the promises, and is told what broke.
+    /// Whether it takes this message. If so, only a disk that fails keeps [`Self::collect`] from it, whatever others bring in
+    /// between: a message that one refuses is to go to nobody.
+    fn ask(&self, _publication: &Publication) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    /// Takes a message that it was asked for, whatever its QoS. Its publisher waits for the promises, and is told what broke.
     fn collect(&self, publication: &Publication) -> Result<Promises, Broken>;
+
+    /// How the log takes in that messages are collected in.
+    fn intake(&self) -> Option<&Arc<Intake>> {
+        None
+    }
 
     /// Where messages of QoS 1 and 2 are put for it in the router's spool. They are not collected then, but written in one
     /// record with all others who have them on disk: a crash takes all of it or nothing.
@@ -31,7 +43,7 @@ pub trait Collector: Send + Sync + fmt::Debug {
         false
     }
 
-    /// What became of one that was put there.
+    /// What became of one that was put there, or that it did not take.
     fn handle_placed(&self, _placed: Placed) {}
 }
 
@@ -117,7 +129,7 @@ impl<'a> Rebound<'a> {
                 let came = filters.iter().take(place).any(|before| before.matches(&publication.topic));
                 if !came && publication.expiry_left_s(now.wall) != Some(0) {
                     // Nobody waits for it: a crash before it is safe finds no new filter either.
-                    let _ = collector.collect(publication);
+                    let _ = collector.ask(publication).map(|()| collector.collect(publication));
                 }
             });
         }
@@ -143,16 +155,22 @@ mod tests {
     #[derive(Debug, Default)]
     struct Collected {
         topics: Mutex<Vec<String>>,
+        placed: Mutex<Vec<Placed>>,
         full: bool,
     }
 
     impl Collector for Collected {
+        fn ask(&self, _: &Publication) -> Result<(), AppendError> {
+            if self.full { Err(AppendError::NoRoom { free_bytes: 0 }) } else { Ok(()) }
+        }
+
         fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
-            if self.full {
-                return Err(Broken::NoRoom);
-            }
             self.topics.lock().push(publication.topic.as_str().to_owned());
             Ok(Promises::default())
+        }
+
+        fn handle_placed(&self, placed: Placed) {
+            self.placed.lock().push(placed);
         }
     }
 
@@ -160,10 +178,13 @@ mod tests {
         texts.iter().map(|text| TopicFilter::parse(text).unwrap()).collect()
     }
 
-    fn publish(router: &Arc<Router>, topic: &str, qos: QoS) -> crate::Routed {
+    fn publication(topic: &str, payload: &'static [u8], qos: QoS) -> Publication {
         let topic = TopicName::parse(topic).unwrap();
-        let publication = Publication::new(topic, Bytes::from_static(b"1"), qos, Timestamp::default());
-        router.publish(publication, None, &mut router.route_cache())
+        Publication::new(topic, Bytes::from_static(payload), qos, Timestamp::default())
+    }
+
+    fn publish(router: &Arc<Router>, topic: &str, qos: QoS) -> crate::Routed {
+        router.publish(publication(topic, b"1", qos), None, &mut router.route_cache())
     }
 
     #[test]
@@ -185,17 +206,35 @@ mod tests {
     }
 
     #[test]
-    fn others_get_a_message_that_a_collector_has_no_room_for_and_the_publisher_is_told() {
+    fn nobody_gets_a_message_that_a_collector_has_no_room_for_and_its_publisher_is_told() {
         let router = Router::new(RouterOptions::new(1));
         let full = Arc::new(Collected { full: true, ..Collected::default() });
-        let bindings = Bindings::new(&router, full);
-        bindings.set(filters(&["a"]));
+        let roomy = Arc::<Collected>::default();
+        let refusing = Bindings::new(&router, Arc::clone(&full) as Arc<dyn Collector>);
+        let taking = Bindings::new(&router, Arc::clone(&roomy) as Arc<dyn Collector>);
+        taking.set(filters(&["a"]));
         let other = LocalSubscriber::open(&router, MailboxOptions::for_flow(10, Overflow::Wait));
         let now = Now { moment: Moment::default(), wall: Timestamp::default() };
         let [filter] = <[TopicFilter; 1]>::try_from(filters(&["a"])).unwrap();
-        other.subscribe(now, vec![Subscription { filter, options: SubscribeOptions::default() }]);
-        let routed = publish(&router, "a", QoS::AtLeastOnce);
-        assert_eq!((routed.matched(), routed.broken()), (2, Some(Broken::NoRoom)));
-        assert_eq!(other.depth(), 1);
+        other.subscribe(now, vec![Subscription { filter: filter.clone(), options: SubscribeOptions::default() }]);
+        let send = |payload: &'static [u8], qos| {
+            let publication = publication("a", payload, qos);
+            router.publish(Publication { retain: true, ..publication }, None, &mut router.route_cache())
+        };
+        assert_eq!(send(b"kept", QoS::AtLeastOnce).broken(), None);
+        refusing.set(filters(&["a"]));
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let routed = send(b"refused", qos);
+            assert!(routed.is_settled() && routed.matched() > 0);
+            assert_eq!(routed.broken(), Some(Broken::NoRoom));
+        }
+        assert_eq!((other.depth(), roomy.topics.lock().len(), full.topics.lock().len()), (1, 1, 0));
+        assert_eq!(full.placed.lock().as_slice(), [Placed::Refused; 2], "it counts what it refuses");
+        assert_eq!(router.retained(&filter, now.wall)[0].payload.as_ref(), b"kept");
+        // Nobody is told of QoS 0: whoever has room gets it, and who has none counts it.
+        let routed = send(b"lost to one", QoS::AtMostOnce);
+        assert_eq!((routed.matched(), routed.dropped(), routed.broken()), (3, 1, None));
+        assert_eq!((other.depth(), roomy.topics.lock().len(), full.placed.lock().len()), (2, 2, 3));
+        assert_eq!(router.retained(&filter, now.wall)[0].payload.as_ref(), b"lost to one");
     }
 }

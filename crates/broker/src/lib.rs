@@ -69,6 +69,6 @@ pub use receipt::{Receipt, Refusal, SessionSender, Settled};
 pub use registry::{Claim, Connect, ConnectError, Connected, SessionFigures, Sessions, Superseded};
 pub use registry::{RestoredSession, SessionChange, SessionJournal, SessionStore};
 pub use retained::{RetainedChange, RetainedJournal};
-pub use router::{Origin, RouteCache, Routed, Router, RouterOptions};
+pub use router::{Origin, Postponed, RouteCache, Routed, Router, RouterOptions};
 pub use session::{Ending, InboundSlots, Outgoing, Session, SessionExpiry, Slot, SubscribeError, UnknownSlot, Will};
 pub use subscription::{RetainHandling, SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};

@@ -356,7 +356,13 @@ pub const SESSION_READ_BYTES_MAX: usize = 256 * 1024;
 pub const LOG_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 /// One record of a log: the largest MQTT packet that a node can be configured to take, and what stands around it.
 pub const LOG_RECORD_BYTES_MAX: usize = 300 * 1024 * 1024;
-/// Bytes of one log that wait for the disk; more are refused. A slow disk writes so much in a second or two.
+/// Bytes of one log that wait for the disk from which on its publishers wait too: the largest group that a slow disk writes in
+/// a second or two, and far more than a fast one needs to be busy.
+pub const LOG_BYTES_CROWDED: usize = 16 * 1024 * 1024;
+/// When fewer bytes than these wait, they go on: before the disk has nothing to do.
+pub const LOG_BYTES_ROOMY: usize = LOG_BYTES_CROWDED / 2;
+/// Bytes of one log that wait for the disk at which nothing more is taken, from whoever cannot wait (wills, the node's own
+/// messages, flows in the middle of a stride) either.
 pub const LOG_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a buffer of records: when it has so many, the next record goes into another one.
 pub const LOG_BUFFER_BYTES: usize = 512 * 1024;

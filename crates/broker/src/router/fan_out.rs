@@ -4,10 +4,12 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use message::{Bytes, Publication, QoS, limits};
-use store::spool::Spool;
+use store::log::Intake;
+use store::spool::{AppendError, Placed, Spool};
 
 use super::passing::MEMBERS_ASKED_MAX;
 use super::placing::{Origin, Orphan, Placing};
+use super::postponed::Postponed;
 use super::routed::Routed;
 use super::wakes::Wakes;
 use crate::collector::Collector;
@@ -22,6 +24,8 @@ use crate::tree::{Grant, Group, Route, Target};
 /// Whose message it is, and what its publisher brings.
 pub(super) struct Towards<'a> {
     pub(super) origin: Origin,
+    /// Whether the publisher waits when a log is crowded, and then publishes again.
+    pub(super) is_patient: bool,
     pub(super) tally: &'a Tally,
     pub(super) wakes: &'a mut Wakes,
     pub(super) placing: &'a mut Placing,
@@ -44,24 +48,30 @@ impl<'a> FanOut<'a> {
         Self { publication, detached: None, weight_bytes, to, routed: Routed::default(), orphans: Vec::new() }
     }
 
-    /// Returns what to tell the publisher, and what the chosen member of a shared subscription did not get.
+    /// Returns what to tell the publisher, and what the chosen member of a shared subscription did not get. If a log is
+    /// crowded that a patient publisher waits for, nothing was done yet.
     pub(super) fn run<M: Borrow<Arc<Mailbox>>>(
         mut self,
         route: &Route<M>,
         spool: Option<&Spool>,
         once_taken: impl FnOnce(),
-    ) -> (Routed, Vec<Orphan>) {
+    ) -> Result<(Routed, Vec<Orphan>), Box<Postponed>> {
         let published = self.publication.qos;
         let spool = spool.filter(|_| published > QoS::AtMostOnce && route.reaches_disk());
         let exactly_once = self.to.origin.exactly_once.is_some();
         let is_placed = |target: &Target<M>| spool.is_some() && target.destination(published, exactly_once).is_some();
+        if route.has_collectors() && !self.ask(route, is_placed)? {
+            return Ok((self.routed, Vec::new()));
+        }
         let groups = route.groups.iter();
         let mut members: Vec<_> = groups.filter_map(|group| Some((group, choose(group, |_| true)?))).collect();
         // What is to be on disk goes first: a message that finds no room there is refused and reaches nobody.
-        if let Some(spool) = spool
-            && !self.place_all(spool, route, &mut members)
-        {
-            return (self.routed, Vec::new());
+        if let Some(spool) = spool {
+            let chosen = members.iter().map(|(_, target)| *target);
+            self.wait_for(spool.intake(), || route.targets.iter().chain(chosen).any(is_placed))?;
+            if !self.place_all(spool, route, &mut members)? {
+                return Ok((self.routed, Vec::new()));
+            }
         }
         once_taken();
         for target in route.targets.iter().filter(|target| !is_placed(target)) {
@@ -80,15 +90,71 @@ impl<'a> FanOut<'a> {
                 self.orphans.push((delivery, target.subscriber));
             }
         }
-        (self.routed, self.orphans)
+        Ok((self.routed, self.orphans))
+    }
+
+    /// Asks those who collect the message whether they will take it. One of QoS 1 or 2 that one refuses is not taken: false.
+    fn ask<M: Borrow<Arc<Mailbox>>>(
+        &mut self,
+        route: &Route<M>,
+        is_placed: impl Fn(&Target<M>) -> bool,
+    ) -> Result<bool, Box<Postponed>> {
+        let asked = || route.targets.iter().filter(|target| !is_placed(target));
+        for intake in asked().filter_map(|target| target.mailbox().collector()?.intake()) {
+            self.wait_for(intake, || true)?;
+        }
+        if self.publication.qos == QoS::AtMostOnce {
+            return Ok(true);
+        }
+        let mut takes = true;
+        for collector in asked().filter_map(|target| target.mailbox().collector()) {
+            if let Err(error) = collector.ask(&self.publication) {
+                if let Some(intake) = collector.intake().filter(|intake| self.is_too_early(&error, intake)) {
+                    return Err(Postponed::new(Arc::clone(&self.publication), intake));
+                }
+                takes = false;
+                self.routed.matched += 1;
+                self.routed.promises.break_with(Broken::from(&error));
+                collector.handle_placed(Placed::Refused);
+            }
+        }
+        Ok(takes)
+    }
+
+    /// Lets a patient publisher wait for a log that is crowded, if the message is for it.
+    fn wait_for(&self, intake: &Arc<Intake>, is_meant: impl FnOnce() -> bool) -> Result<(), Box<Postponed>> {
+        if intake.is_crowded() && self.to.is_patient && is_meant() {
+            return Err(Postponed::new(Arc::clone(&self.publication), intake));
+        }
+        Ok(())
+    }
+
+    /// Whether a log that does not take the message will do so a little later, and the publisher waits for it.
+    fn is_too_early(&self, error: &AppendError, intake: &Intake) -> bool {
+        self.to.is_patient && matches!(error, AppendError::Full { .. }) && !intake.is_stuck()
     }
 
     fn collect(&mut self, collector: &dyn Collector) {
         self.routed.matched += 1;
+        // Nobody is told of what is lost of QoS 0: it is counted.
+        let is_told = self.publication.qos > QoS::AtMostOnce;
+        if !is_told && collector.ask(&self.publication).is_err() {
+            collector.handle_placed(Placed::Refused);
+            return self.count_dropped();
+        }
         match collector.collect(&self.publication) {
             Ok(promises) => self.routed.promises.merge(promises),
-            Err(broken) => self.routed.promises.break_with(broken),
+            Err(broken) if is_told => self.routed.promises.break_with(broken),
+            Err(_) => self.count_dropped(),
         }
+        if let Some(intake) = collector.intake() {
+            self.routed.pressure.add_log(intake);
+        }
+    }
+
+    fn count_dropped(&mut self) {
+        self.routed.dropped += 1;
+        self.to.tally.dropped(DropReason::Overflow, 1);
     }
 
     fn grant<'t, M>(&self, target: &'t Target<M>) -> Option<&'t Grant> {
@@ -113,7 +179,7 @@ impl<'a> FanOut<'a> {
         spool: &Spool,
         route: &'r Route<M>,
         members: &mut [(&'r Group<M>, &'r Target<M>)],
-    ) -> bool {
+    ) -> Result<bool, Box<Postponed>> {
         let mut refusing: Vec<SubscriberId> = Vec::new();
         for _ in 0..MEMBERS_ASKED_MAX {
             for target in &route.targets {
@@ -122,11 +188,15 @@ impl<'a> FanOut<'a> {
             for (group, target) in members.iter() {
                 self.add_placed(target, Some(&group.share));
             }
-            let Towards { origin, wakes, placing, tally } = &mut self.to;
+            let Towards { origin, wakes, placing, tally, is_patient } = &mut self.to;
             if placing.is_empty() {
-                return true;
+                return Ok(true);
             }
             let outcome = placing.place(spool, &self.publication, origin.exactly_once, wakes);
+            if outcome.is_too_early && *is_patient {
+                // Others were quicker since it was asked for.
+                return Err(Postponed::new(Arc::clone(&self.publication), spool.intake()));
+            }
             refusing.extend(&outcome.refusing);
             let asks_others = !outcome.refusing.is_empty() && choose_others(route, members, &refusing);
             if asks_others {
@@ -137,10 +207,11 @@ impl<'a> FanOut<'a> {
             self.routed.dropped += outcome.dropped;
             self.orphans.extend(outcome.orphans);
             self.routed.promises.merge(outcome.promises);
-            return outcome.is_taken;
+            self.routed.pressure.add_log(spool.intake());
+            return Ok(outcome.is_taken);
         }
         self.routed.promises.break_with(Broken::NoRoom);
-        false
+        Ok(false)
     }
 
     fn delivery(&mut self, mailbox: &Mailbox, grant: &Grant, share: Option<&Arc<Share>>) -> Delivery {

@@ -6,6 +6,7 @@ mod fan_out;
 mod known;
 mod passing;
 mod placing;
+mod postponed;
 mod routed;
 mod wakes;
 
@@ -32,6 +33,7 @@ use fan_out::{FanOut, Towards};
 use known::KnownRoutes;
 use passing::Untaken;
 pub use placing::Origin;
+pub use postponed::Postponed;
 pub use routed::Routed;
 pub(crate) use wakes::Wakes;
 
@@ -123,20 +125,50 @@ impl Router {
     }
 
     /// As [`Router::publish`], with all that is to be known of the publisher.
-    pub fn publish_from(&self, mut publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
-        let tally = cache.tally.get_or_insert_with(|| self.counters.publisher_tally());
-        tally.received(publication.payload.len());
-        if publication.retain {
-            if !publication.topic.is_of_destination() {
-                return self.publish_retained(publication, origin, cache);
-            }
-            // A queue or a stream keeps it anyway; kept beside it, it would come once more to each who subscribes.
-            publication.retain = false;
-        }
-        self.send(publication, origin, cache, || ())
+    pub fn publish_from(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
+        let routed = self.take(publication, origin, false, cache);
+        // Who does not wait gets no message back.
+        routed.unwrap_or_default()
     }
 
-    fn publish_retained(&self, publication: Publication, origin: Origin, cache: &mut RouteCache) -> Routed {
+    /// As [`Router::publish_from`], for a publisher that waits while a log is crowded that the message is for, instead of
+    /// being refused what the disk has room for a little later. Until then the message is back in its hands.
+    pub fn publish_patiently(
+        &self,
+        publication: Publication,
+        origin: Origin,
+        cache: &mut RouteCache,
+    ) -> Result<Routed, Box<Postponed>> {
+        self.take(publication, origin, true, cache)
+    }
+
+    fn take(
+        &self,
+        mut publication: Publication,
+        origin: Origin,
+        is_patient: bool,
+        cache: &mut RouteCache,
+    ) -> Result<Routed, Box<Postponed>> {
+        let bytes = publication.payload.len();
+        // A queue or a stream keeps it anyway; kept beside it, it would come once more to each who subscribes.
+        publication.retain = publication.retain && !publication.topic.is_of_destination();
+        let routed = if publication.retain {
+            self.take_retained(publication, origin, is_patient, cache)?
+        } else {
+            self.send(publication, origin, is_patient, cache, || ())?
+        };
+        // It is received once, however often it was brought.
+        cache.tally.get_or_insert_with(|| self.counters.publisher_tally()).received(bytes);
+        Ok(routed)
+    }
+
+    fn take_retained(
+        &self,
+        publication: Publication,
+        origin: Origin,
+        is_patient: bool,
+        cache: &mut RouteCache,
+    ) -> Result<Routed, Box<Postponed>> {
         let publication = Arc::new(fan_out::detach(publication));
         let mut promises = Promises::default();
         let mut is_full = false;
@@ -147,22 +179,29 @@ impl Router {
             // From here on the route says who gets it: a subscription that comes in now finds it in the store.
             drop(gate);
         };
-        let mut routed = self.send(Arc::clone(&publication), origin, cache, once_taken);
+        let mut routed = self.send(Arc::clone(&publication), origin, is_patient, cache, once_taken)?;
         if let (true, Some(tally)) = (is_full, &cache.tally) {
             tally.tally().dropped(DropReason::RetainedFull, 1);
         }
         routed.promises.merge(promises);
-        routed
+        Ok(routed)
     }
 
     /// `once_taken` is called when no one has refused the message, before it reaches anyone but the disk.
-    fn send<P>(&self, publication: P, origin: Origin, cache: &mut RouteCache, once_taken: impl FnOnce()) -> Routed
+    fn send<P>(
+        &self,
+        publication: P,
+        origin: Origin,
+        is_patient: bool,
+        cache: &mut RouteCache,
+        once_taken: impl FnOnce(),
+    ) -> Result<Routed, Box<Postponed>>
     where
         P: Borrow<Publication> + Into<Arc<Publication>>,
     {
         let RouteCache { routes, tally, wakes, placing } = cache;
         let tally = tally.get_or_insert_with(|| self.counters.publisher_tally()).tally();
-        let to = Towards { origin, tally, wakes, placing };
+        let to = Towards { origin, is_patient, tally, wakes, placing };
         let topic = &publication.borrow().topic;
         match routes.recall(topic, self.generation.load(Ordering::Acquire), &self.known) {
             Ok(route) => self.fan_out(publication, route, to, once_taken),
@@ -346,13 +385,13 @@ impl Router {
         route: &Route<M>,
         to: Towards<'_>,
         once_taken: impl FnOnce(),
-    ) -> Routed {
+    ) -> Result<Routed, Box<Postponed>> {
         if route.is_empty() {
             once_taken();
-            return Routed::default();
+            return Ok(Routed::default());
         }
         let tally = to.tally;
-        let (mut routed, orphans) = FanOut::new(publication.into(), to).run(route, self.spool.as_ref(), once_taken);
+        let (mut routed, orphans) = FanOut::new(publication.into(), to).run(route, self.spool.as_ref(), once_taken)?;
         for (delivery, without) in orphans {
             match self.hand_on(&delivery, Some(without), |_| true, tally) {
                 Ok(promises) => {
@@ -367,7 +406,7 @@ impl Router {
                 Err(Untaken::Alone) => {}
             }
         }
-        routed
+        Ok(routed)
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use message::{DestinationId, Publication};
-use store::spool::{Placed, Placement, Spool};
+use store::spool::{AppendError, Placed, Placement, Spool};
 
 use super::wakes::Wakes;
 use crate::delivery::{Delivery, Place};
@@ -45,6 +45,8 @@ pub(super) struct Outcome {
     pub(super) promises: Promises,
     /// Whether the message was stored. If not, it reached nobody here.
     pub(super) is_taken: bool,
+    /// It was not stored, but would be a little later.
+    pub(super) is_too_early: bool,
     /// Those whose destination refuses it.
     pub(super) refusing: Vec<SubscriberId>,
     /// Chosen for a member of a shared subscription that has just gone or drops what is new: another member has to take them.
@@ -116,7 +118,10 @@ impl Placing {
                 outcome.is_taken = true;
                 outcome.promises = Promises::commit(spool, point);
             }
-            Err(error) => outcome.promises.break_with(Broken::from(&error)),
+            Err(error) => {
+                outcome.is_too_early = matches!(error, AppendError::Full { .. }) && !spool.intake().is_stuck();
+                outcome.promises.break_with(Broken::from(&error));
+            }
         }
         outcome
     }

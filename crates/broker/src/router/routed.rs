@@ -36,7 +36,8 @@ impl Routed {
         self.is_released() && self.promises.are_settled()
     }
 
-    /// Whether the publisher may bring more: nobody's mailbox is full. It need not wait for the disk for that.
+    /// Whether the publisher may bring more: nobody's mailbox is full, and no log is crowded. It need not wait for its message
+    /// to be on disk for that.
     pub fn is_released(&self) -> bool {
         self.pressure.is_released()
     }
@@ -57,6 +58,11 @@ impl Routed {
     /// Like [`Routed::is_released`]; if not, `waker` is called when it is worth asking again.
     pub fn poll_released(&mut self, waker: &Waker) -> Poll<()> {
         self.pressure.poll_released(waker)
+    }
+
+    /// Waits for no mailbox any more: for a publisher whose own messages may come back to it. Logs wait for no publisher.
+    pub fn leave_mailboxes(&mut self) {
+        self.pressure.leave_mailboxes();
     }
 
     /// What is left to wait for when its publisher is gone and holds nobody up any more.

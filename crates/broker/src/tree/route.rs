@@ -99,6 +99,11 @@ impl<M: Borrow<Arc<Mailbox>>> Route<M> {
         self.everyone().any(|target| target.mailbox().destination().is_some())
     }
 
+    /// Whether some of them take messages at once.
+    pub(crate) fn has_collectors(&self) -> bool {
+        self.targets.iter().any(|target| target.mailbox().collector().is_some())
+    }
+
     fn everyone(&self) -> impl Iterator<Item = &Target<M>> {
         self.targets.iter().chain(self.groups.iter().flat_map(|group| &group.members))
     }

@@ -155,6 +155,11 @@ impl Connection {
         }
     }
 
+    /// The driver did not read for a reason of its own: the client's silence does not count.
+    pub fn handle_held_up(&mut self, now: Now) {
+        self.keep_alive.heard(now.moment);
+    }
+
     /// Whether [`handle_bytes`](Self::handle_bytes) would read a packet now. While it would not, the transport need
     /// not be read.
     #[inline]

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use broker::{Broken, Principal};
+use broker::{Broken, Origin, Principal};
 use message::{ClientId, Publication, QoS, TopicName};
 use serde::Deserialize;
 
@@ -50,9 +50,15 @@ pub(super) async fn publish(
     let mut publication = Publication::new(topic, payload, qos, clock::now().wall);
     publication.retain = asked.retain;
     let is_of_destination = publication.topic.is_of_destination();
-    let routed = {
-        let mut routes = api.router.route_cache();
-        api.router.publish(publication, None, &mut routes)
+    let routed = loop {
+        let tried = {
+            let mut routes = api.router.route_cache();
+            api.router.publish_patiently(publication, Origin::default(), &mut routes)
+        };
+        match tried {
+            Ok(routed) => break routed,
+            Err(postponed) => publication = postponed.room().await,
+        }
     };
     if is_of_destination && routed.matched() == 0 {
         let detail = format!("there is no queue or stream that takes `{}`", asked.topic);

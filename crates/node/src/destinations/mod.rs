@@ -4,6 +4,7 @@
 mod client;
 mod commit;
 mod hand_out;
+mod line;
 mod queue;
 mod requeue;
 mod settings;

@@ -64,6 +64,7 @@ impl Destinations {
                     died_in.and_then(|name| QueueName::parse_any(name).ok()).and_then(|name| self.queue(&name));
                 let moved = match origin {
                     Some(origin) if origin.name() != name => {
+                        origin.room().await;
                         queue.move_to(now, &origin, letter.ordinal, alive_again)?
                     }
                     _ => None,

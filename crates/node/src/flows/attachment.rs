@@ -2,6 +2,7 @@
 //! built and become live in one step, when the node switches to it from the version before.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::durable::DurableSubscriptions;
 use crate::clock;
 
 /// How long a publisher inside the node holds back at most for a full mailbox. Flows may feed each other in a circle:
-/// without an end they would wait for each other for ever.
+/// without an end they would wait for each other for ever. A crowded log is waited for as long as it takes.
 const HOLD_BACK_MAX: Duration = Duration::from_secs(1);
 
 /// How long a slow batch may keep those waiting who subscribed to what it publishes.
@@ -159,30 +160,37 @@ impl Broker for Attachment {
         publication: Publication,
         receipt: Option<&Receipt>,
     ) -> Result<Published, ServiceError> {
-        let routed = self.publisher.lock().publish(&self.router, now.moment, publication);
+        let mut routed = self.publisher.lock().publish(&self.router, now.moment, publication);
         if routed.is_released() {
-            hold_until_settled(routed, receipt);
-            return Ok(Published::Done);
+            return hold_until_settled(routed, receipt).map(|()| Published::Done);
         }
+        let receipt = receipt.cloned();
         let answer: Answer<Result<(), ServiceError>> = Box::pin(async move {
-            // Past the time the flow goes on: the mailbox takes more up to its hard limit, then drops and counts.
-            match tokio::time::timeout(HOLD_BACK_MAX, routed).await {
-                Ok(Err(broken)) => Err(ServiceError(broken.to_string())),
-                Ok(Ok(())) | Err(_) => Ok(()),
+            let released = poll_fn(|context| routed.poll_released(context.waker()));
+            if tokio::time::timeout(HOLD_BACK_MAX, released).await.is_err() {
+                // The mailbox takes more up to its hard limit, then drops and counts.
+                routed.leave_mailboxes();
+                poll_fn(|context| routed.poll_released(context.waker())).await;
             }
+            hold_until_settled(routed, receipt.as_ref())
         });
         Ok(Published::HoldBack(answer))
     }
 }
 
-/// Whoever waits for the end of the itinerary waits until the message is on disk, too.
-fn hold_until_settled(routed: Routed, receipt: Option<&Receipt>) {
-    let Some(receipt) = receipt.filter(|_| !routed.is_settled()).cloned() else { return };
-    tokio::spawn(async move {
-        if routed.await.is_err() {
-            receipt.fail();
-        }
-    });
+/// Whoever waits for the end of the itinerary waits until the message is on disk, too. An error if it was refused.
+fn hold_until_settled(routed: Routed, receipt: Option<&Receipt>) -> Result<(), ServiceError> {
+    if routed.is_settled() {
+        return routed.broken().map_or(Ok(()), |broken| Err(ServiceError(broken.to_string())));
+    }
+    if let Some(receipt) = receipt.cloned() {
+        tokio::spawn(async move {
+            if routed.await.is_err() {
+                receipt.fail();
+            }
+        });
+    }
+    Ok(())
 }
 
 /// A mailbox of the broker as an inbound module sees it.

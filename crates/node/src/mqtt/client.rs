@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use broker::{Claim, Ending, Outgoing, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
+use broker::{Claim, Ending, Outgoing, Postponed, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
 use message::{Moment, Now, TopicFilter};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
@@ -35,8 +35,11 @@ pub struct Client {
     pub(super) routes: Option<Box<RouteCache>>,
     /// Messages that were routed and may not be acknowledged yet, in the order in which they came.
     pub(super) unsettled: VecDeque<(Routed, Option<PublishTicket>)>,
-    /// One of them went into a mailbox that is full: until that has drained, nothing more is read.
+    /// One of them went into a mailbox that is full, or into a log that is crowded: until that has drained, nothing more is
+    /// read.
     pub(super) is_pressed: bool,
+    /// A message that was read and not taken, as a log that it is for is crowded. What was read after it waits behind it.
+    pub(super) postponed: Option<Box<(Box<Postponed>, Option<PublishTicket>)>>,
     /// What the client is told when it is on disk, in the order in which it is told.
     pub(super) awaited: VecDeque<(Promises, Then)>,
     /// The client was told that it has its session.
@@ -66,6 +69,7 @@ impl Client {
             routes: None,
             unsettled: VecDeque::new(),
             is_pressed: false,
+            postponed: None,
             awaited: VecDeque::new(),
             was_accepted: false,
             consuming: Vec::new(),
@@ -111,13 +115,15 @@ impl Client {
 
     /// Whether more bytes can be handed in. While not, the transport need not be read: the client feels that.
     pub fn wants_bytes(&self) -> bool {
-        self.connection.wants_bytes() && self.claim.is_none() && !self.is_pressed
+        self.connection.wants_bytes() && self.claim.is_none() && !self.is_pressed && self.postponed.is_none()
     }
 
     /// Goes on with what waits for the broker, and writes what the session has for the client.
     /// `waker` is called when there is more to do.
     pub fn poll(&mut self, now: Now, waker: &Waker) {
         self.poll_claim(now, waker);
+        // First, as what is published by it is waited for below.
+        self.poll_postponed(now, waker);
         self.poll_unsettled(waker);
         self.poll_awaited(now, waker);
         self.handle_events(now);
@@ -163,6 +169,10 @@ impl Client {
             self.last_words_until = None;
             self.connection.transmit().clear();
         }
+        if self.postponed.is_some() {
+            // What the client says meanwhile is not heard.
+            self.connection.handle_held_up(now);
+        }
         self.connection.handle_timeout(now);
         self.handle_events(now);
     }
@@ -205,6 +215,7 @@ impl Client {
     pub fn leave(mut self, now: Now) {
         self.connection.handle_transport_lost();
         self.handle_events(now);
+        self.publish_postponed(now);
         self.connection.collect_traffic(self.mqtt.figures.traffic_of(self.thread));
         let Some(mut session) = self.session.take() else { return };
         self.leave_over(&mut session);
@@ -241,8 +252,10 @@ impl Client {
         }
     }
 
-    fn handle_events(&mut self, now: Now) {
-        while let Some(event) = self.connection.poll_event() {
+    pub(super) fn handle_events(&mut self, now: Now) {
+        while self.postponed.is_none()
+            && let Some(event) = self.connection.poll_event()
+        {
             match event {
                 Event::Publish { publication, ticket } => self.handle_publish(now, publication, ticket),
                 Event::Delivered { slot, reason } => {

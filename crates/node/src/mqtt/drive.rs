@@ -137,21 +137,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Drive<T> {
     /// Ready when the connection has ended and its last bytes are sent.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS_MAX {
+            let was_held_up = !self.client.wants_bytes();
             let read = self.poll_read(cx);
             self.client.poll(clock::now(), cx.waker());
-            // Packets that waited for the broker's answer may go on now.
-            if !self.input.is_empty() && self.client.wants_bytes() {
+            // Packets that waited for the broker's answer may go on now. What is left of them may go on again at once.
+            let before = self.input.len();
+            if before > 0 && self.client.wants_bytes() {
                 let now = clock::now();
                 self.client.handle_bytes(now, &mut self.input);
                 self.client.poll(now, cx.waker());
             }
+            let handled = self.input.len() != before;
             let written = self.poll_write(cx);
             let all_is_sent = self.client.transmit().is_empty() && !self.unflushed;
             if self.client.is_closed() && (self.transport_broke || all_is_sent) {
                 return Poll::Ready(());
             }
             let timed = self.poll_timer(cx);
-            if !(read || written || timed) {
+            // The transport was not asked for more, which it is to be now.
+            let goes_on = was_held_up && self.client.wants_bytes();
+            if !(read || handled || written || timed || goes_on) {
                 self.client.rest();
                 return Poll::Pending;
             }

@@ -1,8 +1,9 @@
 //! Messages from the client into the broker. The acknowledgement leaves when the broker says that it may.
 
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
-use broker::{Origin, Routed};
+use broker::{Origin, Postponed, Routed};
 use message::{Now, Publication, QoS};
 use mqtt::{PublishTicket, ReasonCode, Version};
 
@@ -17,10 +18,46 @@ impl Client {
         if let Err(denied) = self.mqtt.access.may_publish(&self.principal, &publication.topic) {
             return self.refuse_publish(now, &denied, ticket);
         }
+        self.publish(publication, ticket);
+    }
+
+    /// Publishes, or waits for a log that is crowded.
+    fn publish(&mut self, publication: Publication, ticket: Option<PublishTicket>) {
         let origin = self.origin(&publication, ticket.as_ref());
         let is_of_destination = publication.topic.is_of_destination();
         let routes = self.routes.get_or_insert_with(|| Box::new(self.mqtt.router.route_cache()));
-        let routed = self.mqtt.router.publish_from(publication, origin, routes);
+        match self.mqtt.router.publish_patiently(publication, origin, routes) {
+            Ok(routed) => self.handle_routed(routed, is_of_destination, ticket),
+            Err(postponed) => self.postponed = Some(Box::new((postponed, ticket))),
+        }
+    }
+
+    /// Goes on with what waits for a crowded log, and with what came after it.
+    pub(super) fn poll_postponed(&mut self, now: Now, waker: &Waker) {
+        loop {
+            self.handle_events(now);
+            let is_ready = |waiting: &mut Box<(Box<Postponed>, _)>| waiting.0.poll_room(waker).is_ready();
+            let Some(ready) = self.postponed.take_if(is_ready) else { return };
+            let (postponed, ticket) = *ready;
+            self.publish(postponed.into_publication(), ticket);
+        }
+    }
+
+    /// Publishes what waits without waiting any longer, as far as there is room.
+    pub(super) fn publish_postponed(&mut self, now: Now) {
+        while let Some(waiting) = self.postponed.take() {
+            let (postponed, ticket) = *waiting;
+            let publication = postponed.into_publication();
+            let origin = self.origin(&publication, ticket.as_ref());
+            let is_of_destination = publication.topic.is_of_destination();
+            let routes = self.routes.get_or_insert_with(|| Box::new(self.mqtt.router.route_cache()));
+            let routed = self.mqtt.router.publish_from(publication, origin, routes);
+            self.handle_routed(routed, is_of_destination, ticket);
+            self.handle_events(now);
+        }
+    }
+
+    fn handle_routed(&mut self, routed: Routed, is_of_destination: bool, ticket: Option<PublishTicket>) {
         if is_of_destination
             && routed.matched() == 0
             && let Some(ticket) = ticket
@@ -28,7 +65,7 @@ impl Client {
             // Nothing of that name takes messages: to let it pass would lose the message in silence.
             return self.connection.handle_published(ticket, ReasonCode::TopicNameInvalid);
         }
-        // Nobody is told of a QoS 0 message: it is waited for only where it fills a mailbox.
+        // Nobody is told of a QoS 0 message: it is waited for only where it fills a mailbox or crowds a log.
         let pressed = !routed.is_released();
         let waits = pressed || ticket.is_some() && (!routed.is_settled() || !self.unsettled.is_empty());
         if waits {

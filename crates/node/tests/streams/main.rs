@@ -7,6 +7,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod busy_disk;
 mod events;
 mod flow;
 mod http;

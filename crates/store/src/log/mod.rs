@@ -10,6 +10,7 @@ mod bytes_in;
 mod committer;
 mod end;
 mod files;
+mod intake;
 mod marks;
 mod publication;
 mod quarantine;
@@ -25,6 +26,7 @@ mod window;
 pub use append_error::AppendError;
 pub use committer::Committer;
 pub use files::{Damage, LogRecovery, OpenError};
+pub use intake::Intake;
 pub use marks::{CommitPoint, Poisoned};
 pub use read_error::ReadError;
 

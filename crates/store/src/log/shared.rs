@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::ahead::Ahead;
 use super::committer::{CommitQueue, Source};
 use super::end::EndFile;
+use super::intake::Intake;
 use super::marks::{CommitPoint, Marks, Poisoned};
 use super::segment::Segment;
 use super::tail::{Batch, Chunk, Tail};
@@ -33,6 +34,7 @@ type OpenFile = (u64, u32, Arc<dyn DiskFile>);
 pub(crate) struct Log<S> {
     state: Mutex<S>,
     pub(crate) marks: Marks,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) folder: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     files: Mutex<VecDeque<OpenFile>>,
@@ -60,8 +62,8 @@ impl<S: HasTail> Log<S> {
         queue.look_at_room(&*disk, folder);
         let marks = Marks::starting_at(state.tail().next());
         let files = Mutex::new(VecDeque::new());
-        let (ahead, end) = (Ahead::default(), EndFile::default());
-        Self { state: Mutex::new(state), marks, folder: folder.to_owned(), disk, files, ahead, queue, end }
+        let (ahead, end, intake) = (Ahead::default(), EndFile::default(), Arc::default());
+        Self { state: Mutex::new(state), marks, intake, folder: folder.to_owned(), disk, files, ahead, queue, end }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
@@ -73,10 +75,19 @@ impl<S: HasTail> Log<S> {
         let tail = state.tail();
         let news = !tail.announced && tail.is_waiting();
         tail.announced |= news;
+        let roomy = self.note_intake(tail);
         drop(state);
         if news {
             self.queue.announce(Arc::clone(self) as Arc<dyn Source>);
         }
+        if roomy {
+            self.intake.wake();
+        }
+    }
+
+    /// Tells publishers how much waits. Whether those who wait are to be woken when the lock is let go of.
+    fn note_intake(&self, tail: &Tail) -> bool {
+        self.intake.note(tail.waiting_bytes(), self.marks.is_poisoned())
     }
 
     /// What the disk has left now.
@@ -86,8 +97,16 @@ impl<S: HasTail> Log<S> {
 
     /// Whether a record of `bytes` may be appended.
     pub(crate) fn room(&self, tail: &Tail, bytes: usize) -> Room {
-        let waiting_bytes = tail.waiting_bytes();
-        if waiting_bytes > 0 && waiting_bytes.saturating_add(bytes) > limits::LOG_BYTES_WAITING_MAX {
+        self.room_beside(tail.waiting_bytes(), bytes)
+    }
+
+    /// The same as it was a moment ago, without the lock.
+    pub(crate) fn room_about(&self, bytes: usize) -> Room {
+        self.room_beside(self.intake.waiting_bytes(), bytes)
+    }
+
+    fn room_beside(&self, waiting_bytes: usize, bytes: usize) -> Room {
+        if waiting_bytes >= limits::LOG_BYTES_WAITING_MAX {
             return Room::Full { waiting_bytes };
         }
         let mut free_bytes = self.queue.free_bytes();
@@ -152,6 +171,16 @@ impl<S: HasTail> Log<S> {
         }
     }
 
+    /// The disk has no room for what waits: nobody waits for that any more.
+    fn get_stuck(&self, mut state: MutexGuard<'_, S>) {
+        self.intake.set_stuck(true);
+        let roomy = self.note_intake(state.tail());
+        drop(state);
+        if roomy {
+            self.intake.wake();
+        }
+    }
+
     fn forget(&self, segment: &Segment) {
         self.files.lock().retain(|(base, generation, _)| (*base, *generation) != (segment.base, segment.generation));
     }
@@ -193,7 +222,11 @@ impl<S: HasTail> Source for Log<S> {
             return None;
         }
         let needed = (tail.waiting_bytes() as u64).saturating_add(limits::LOG_DISK_RESERVE_LEAST_BYTES);
-        (free_bytes >= needed).then(|| tail.take(self.marks.synced()))
+        if free_bytes < needed {
+            self.get_stuck(state);
+            return None;
+        }
+        Some(tail.take(self.marks.synced()))
     }
 
     fn write(&self, batch: &Batch) -> io::Result<()> {
@@ -237,10 +270,16 @@ impl<S: HasTail> Source for Log<S> {
     fn done(&self, batch: Batch) -> bool {
         let bytes = batch.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
         let mut state = self.lock();
-        state.tail().written(batch);
-        let more_waits = state.tail().is_waiting();
+        let tail = state.tail();
+        tail.written(batch);
+        let more_waits = tail.is_waiting();
+        self.intake.set_stuck(false);
+        let roomy = self.note_intake(tail);
         let segment_bytes = state.segment_bytes();
         drop(state);
+        if roomy {
+            self.intake.wake();
+        }
         self.ahead.note_group(bytes, more_waits, segment_bytes)
     }
 
@@ -252,6 +291,7 @@ impl<S: HasTail> Source for Log<S> {
         let mut state = self.lock();
         state.tail().put_back(batch);
         state.tail().announced = true;
+        self.get_stuck(state);
     }
 
     fn is_waiting(&self) -> bool {
@@ -260,5 +300,10 @@ impl<S: HasTail> Source for Log<S> {
 
     fn poison(&self, error: &io::Error) {
         self.marks.poison(Poisoned { folder: self.folder.display().to_string(), what: error.to_string() });
+        // Under the lock, so that nobody who saw the log whole calls it crowded after this.
+        let roomy = self.note_intake(self.lock().tail());
+        if roomy {
+            self.intake.wake();
+        }
     }
 }

@@ -43,7 +43,7 @@ use message::DestinationId;
 use self::state::State;
 use self::wide::WideRecords;
 use crate::Durability;
-use crate::log::{CommitPoint, Log, Poisoned};
+use crate::log::{CommitPoint, Intake, Log, Poisoned};
 
 /// The spool, opened. Clones share it. What was appended is written by the committer that it was opened with, even if all
 /// clones are gone.
@@ -123,6 +123,11 @@ impl Spool {
         }
         self.log.unlock(state);
         point
+    }
+
+    /// How the spool takes in: publishers wait while it is crowded.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.log.intake
     }
 
     /// Why the spool takes no more, once a write or a sync has failed.

@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 
 use self::read::Resume;
 use self::state::{KIND_MESSAGE, KIND_STAGED, State};
-use crate::log::{AppendError, CommitPoint, HEADER_BYTES, Log, Poisoned, encode_publication};
+use crate::log::{AppendError, CommitPoint, HEADER_BYTES, Intake, Log, Poisoned, encode_publication};
 use crate::spool::Ordinal;
 use crate::{DestinationLimits, Durability};
 
@@ -83,6 +83,19 @@ struct Inner {
     damaged: std::sync::atomic::AtomicU64,
 }
 
+/// When it was asked whether there is room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Before,
+    Now,
+}
+
+/// At most so many bytes has the record of a message; an error if that is more than a record may have.
+fn record_bytes(publication: &Publication) -> Result<usize, AppendError> {
+    let bytes = HEADER_BYTES + 32 + publication.weight_bytes();
+    if bytes > limits::LOG_RECORD_BYTES_MAX { Err(AppendError::TooLarge { bytes }) } else { Ok(bytes) }
+}
+
 impl Stream {
     /// Appends a message. `placed` is called with its offset under the stream's lock, so that whoever keeps messages in
     /// memory too sees them in their order: it must be short and must not call the stream.
@@ -92,7 +105,38 @@ impl Stream {
         publication: &Publication,
         placed: impl FnOnce(Offset),
     ) -> Result<(Offset, CommitPoint), AppendError> {
-        self.append_as(now, publication, None, placed)
+        self.append_as(now, publication, None, Asked::Now, placed)
+    }
+
+    /// Whether [`Self::append_asked`] will take this message. Whoever brings others meanwhile cannot take its room away: only
+    /// a disk that fails can.
+    pub fn ask(&self, publication: &Publication) -> Result<(), AppendError> {
+        let bytes = record_bytes(publication)?;
+        let log = &self.inner.log;
+        if let Some(poisoned) = log.marks.poisoned() {
+            return Err(poisoned.into());
+        }
+        match log.room_about(bytes).refusal() {
+            None => Ok(()),
+            Some(error) => {
+                log.ask_for_room(log.lock());
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`Self::append`], after [`Self::ask`] said that there is room.
+    pub fn append_asked(
+        &self,
+        now: Timestamp,
+        publication: &Publication,
+    ) -> Result<(Offset, CommitPoint), AppendError> {
+        self.append_as(now, publication, None, Asked::Before, |_| {})
+    }
+
+    /// How the stream takes in: publishers wait while it is crowded.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.inner.log.intake
     }
 
     /// Appends a message, and with it the ordinal that it had where it waited before, if it did.
@@ -101,18 +145,18 @@ impl Stream {
         now: Timestamp,
         publication: &Publication,
         staged: Option<Ordinal>,
+        asked: Asked,
         placed: impl FnOnce(Offset),
     ) -> Result<(Offset, CommitPoint), AppendError> {
-        let bytes = HEADER_BYTES + 32 + publication.weight_bytes();
-        if bytes > limits::LOG_RECORD_BYTES_MAX {
-            return Err(AppendError::TooLarge { bytes });
-        }
+        let bytes = record_bytes(publication)?;
         let log = &self.inner.log;
         let mut state = log.lock();
         if let Some(poisoned) = log.marks.poisoned() {
             return Err(poisoned.into());
         }
-        if let Some(error) = log.room(&state.tail, bytes).refusal() {
+        if asked == Asked::Now
+            && let Some(error) = log.room(&state.tail, bytes).refusal()
+        {
             log.ask_for_room(state);
             return Err(error);
         }

@@ -8,7 +8,7 @@ use message::{Publication, Timestamp};
 
 use super::read::piece;
 use super::state::KIND_STAGED;
-use super::{Offset, Stream};
+use super::{Asked, Offset, Stream};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES, ReadError};
 use crate::spool::Ordinal;
 
@@ -20,7 +20,7 @@ impl Stream {
         publication: &Publication,
         ordinal: Ordinal,
     ) -> Result<(Offset, CommitPoint), AppendError> {
-        self.append_as(now, publication, Some(ordinal), |_| {})
+        self.append_as(now, publication, Some(ordinal), Asked::Now, |_| {})
     }
 
     /// The ordinals that messages had in the spool, from `from` on. Segments whose messages are all older than `since` are not

@@ -76,7 +76,7 @@ pub(super) struct Queue {
     discarded: u64,
     expired: u64,
     purged: u64,
-    /// Messages that found the queue full, and whose publishers were told.
+    /// Messages that found the queue full; publishers of QoS 1 and 2 were told.
     refused: u64,
     dropped: Dropped,
     /// Why it takes no more messages until the node is started again: a write to its files failed.

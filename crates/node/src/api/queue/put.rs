@@ -63,7 +63,7 @@ pub(in crate::api) async fn put(
     let now = clock::now();
     let mut publication = Publication::new(topic, payload, QoS::AtLeastOnce, now.wall);
     publication.properties = (properties != PublicationProperties::default()).then(|| Box::new(properties));
-    queue.put(now, &publication)?.await.map_err(Problem::internal)?;
+    queue.bring(now, publication).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

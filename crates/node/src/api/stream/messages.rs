@@ -150,10 +150,8 @@ pub(in crate::api) async fn append(
     let now = clock::now();
     let mut publication = Publication::new(topic, payload, QoS::AtLeastOnce, now.wall);
     publication.properties = (properties != PublicationProperties::default()).then(|| Box::new(properties));
-    let appended = stream.append(now, &publication).map_err(|error| refused(&error))?;
-    let offset = appended.offset().0;
-    appended.await.map_err(Problem::internal)?;
-    Ok(Json(StreamAppended { offset }))
+    let offset = stream.bring(now, publication).await.map_err(|error| refused(&error))?;
+    Ok(Json(StreamAppended { offset: offset.0 }))
 }
 
 fn refused(error: &AppendError) -> Problem {

@@ -58,7 +58,7 @@ pub(super) struct Stream {
     purged: u64,
     /// Damaged records that reads passed over, each time.
     damaged: u64,
-    /// Messages that found no room on the disk, and whose publishers were told.
+    /// Messages that found no room on the disk; publishers of QoS 1 and 2 were told.
     refused: u64,
     /// Why it takes no more messages until the node is started again: a write to its files failed, or they could not be
     /// opened; then the figures are not known.

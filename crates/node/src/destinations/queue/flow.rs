@@ -74,7 +74,7 @@ impl Queues for Destinations {
         queue: &QueueName,
         publication: Publication,
     ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
-        let commit = self.known(queue)?.put(now, &publication).map_err(|error| ServiceError(error.to_string()))?;
-        Ok(Box::pin(async move { commit.await.map_err(|error| ServiceError(error.to_string())) }))
+        let brought = self.known(queue)?.bring(now, publication);
+        Ok(Box::pin(async move { brought.await.map_err(|error| ServiceError(error.to_string())) }))
     }
 }

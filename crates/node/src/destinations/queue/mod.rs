@@ -6,6 +6,7 @@ mod flow;
 mod work;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,13 +17,14 @@ use broker::queue::{
 use broker::{Broken, Collector, Promises};
 use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
 use parking_lot::Mutex;
-use store::log::{CommitPoint, Poisoned};
+use store::log::{CommitPoint, Intake, Poisoned};
 use store::spool::{AppendError, DestinationOptions, DropReason, Placed, Placement, ReadError, Spool};
 use store::table::{Label, StoredQueue};
 use tokio::sync::Notify;
 
 use super::commit::Commit;
 use super::hand_out::{Said, Sink};
+use super::line::Line;
 use super::settings;
 use crate::clock;
 pub(crate) use consumer::QueueConsumer;
@@ -44,7 +46,8 @@ pub(crate) struct NodeQueue {
     work: Notify,
     /// A consumer waits for messages: without one, a new message is nothing to do.
     wanted: AtomicBool,
-    /// Messages that found the queue full, and whose publishers were told.
+    line: Line,
+    /// Messages that found the queue full. Their publishers were told, if they are told of anything.
     refused: AtomicU64,
     /// Dead letters that went nowhere, as there is no queue for them.
     discarded: AtomicU64,
@@ -110,6 +113,10 @@ impl Collector for NodeQueue {
         self.put(clock::now(), publication).map(Commit::into_promises).map_err(|error| error.broken())
     }
 
+    fn intake(&self) -> Option<&Arc<Intake>> {
+        Some(self.spool.intake())
+    }
+
     fn destination(&self) -> Option<DestinationId> {
         Some(self.destination)
     }
@@ -144,6 +151,7 @@ impl NodeQueue {
             said: Mutex::default(),
             work: Notify::new(),
             wanted: AtomicBool::new(false),
+            line: Line::new(spool.intake()),
             refused: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
         }))
@@ -174,7 +182,33 @@ impl NodeQueue {
         Ok(())
     }
 
-    /// Appends a message that is meant for this queue alone. It is safe when the commit is reached.
+    /// Appends a message that is meant for this queue alone: at once, or in its turn while the log is crowded. Resolves when it
+    /// is as safe as the queue asks for.
+    pub(crate) fn bring(
+        self: &Arc<Self>,
+        now: Now,
+        publication: Publication,
+    ) -> impl Future<Output = Result<(), PutError>> + Send + use<> {
+        let at_once = self.line.is_free().then(|| self.put(now, &publication));
+        let queue = Arc::clone(self);
+        async move {
+            let commit = match at_once {
+                Some(commit) => commit?,
+                None => {
+                    let _turn = queue.line.turn().await;
+                    queue.put(clock::now(), &publication)?
+                }
+            };
+            Ok(commit.await.map_err(AppendError::from)?)
+        }
+    }
+
+    /// Waits until its log is not crowded.
+    pub(crate) async fn room(&self) {
+        self.line.room().await;
+    }
+
+    /// Appends a message that is meant for this queue alone, if there is room now. It is safe when the commit is reached.
     pub(crate) fn put(&self, now: Now, publication: &Publication) -> Result<Commit, PutError> {
         let to = Placement {
             destination: self.destination,

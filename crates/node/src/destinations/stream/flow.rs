@@ -105,8 +105,8 @@ impl Streams for Destinations {
         publication: Publication,
     ) -> Result<Answer<Result<(), ServiceError>>, ServiceError> {
         let stream = self.stream_of_flow(stream)?;
-        let appended = stream.append(now, &publication).map_err(|error| ServiceError(error.to_string()))?;
-        Ok(Box::pin(async move { appended.await.map_err(|error| ServiceError(error.to_string())) }))
+        let brought = stream.bring(now, publication);
+        Ok(Box::pin(async move { brought.await.map(|_| ()).map_err(|error| ServiceError(error.to_string())) }))
     }
 
     fn read(

@@ -11,14 +11,14 @@ mod settings;
 mod staging;
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use broker::{Broken, Collector, Promises};
 use message::{ConsumerName, DestinationId, Now, Publication, QoS, StreamName, Timestamp};
 use parking_lot::Mutex;
-use store::log::{AppendError, Poisoned};
+use store::log::{AppendError, Intake, Poisoned};
 use store::spool::{Placed, ReadError, Spool};
 use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
 use store::table::StoredStream;
@@ -31,6 +31,7 @@ pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
 use self::staging::Staging;
 use super::ChangeError;
+use super::line::Line;
 use crate::clock;
 pub(crate) use message::StreamPosition as Position;
 
@@ -44,7 +45,8 @@ pub(crate) struct NodeStream {
     /// Readers with a cursor that lasts, by name.
     groups: Mutex<BTreeMap<ConsumerName, Arc<Group>>>,
     staging: Staging,
-    /// Messages that found no room, and whose publishers were told.
+    line: Line,
+    /// Messages that found no room. Their publishers were told, if they are told of anything.
     refused: AtomicU64,
     /// Messages that a person threw away.
     purged: AtomicU64,
@@ -65,8 +67,12 @@ pub(crate) struct NodeStreamState {
 
 /// What the router brings.
 impl Collector for NodeStream {
+    fn ask(&self, publication: &Publication) -> Result<(), AppendError> {
+        self.stream.ask(publication)
+    }
+
     fn collect(&self, publication: &Publication) -> Result<Promises, Broken> {
-        match self.stream.append(clock::now().wall, publication, |_| {}) {
+        match self.stream.append_asked(clock::now().wall, publication) {
             // Nobody waits for it.
             Ok(_) if publication.qos == QoS::AtMostOnce => Ok(Promises::default()),
             Ok((_, point)) => Ok(Promises::of_stream(&self.stream, point)),
@@ -75,6 +81,10 @@ impl Collector for NodeStream {
                 Err(Broken::from(&error))
             }
         }
+    }
+
+    fn intake(&self) -> Option<&Arc<Intake>> {
+        Some(self.stream.intake())
     }
 
     fn destination(&self) -> Option<DestinationId> {
@@ -105,7 +115,8 @@ impl NodeStream {
         let staging = Staging::open(spool, stored.destination, stored.options.durability, &stream)?;
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
         let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
-        let stream = Self { name, stream, stored, ground, groups, staging, refused, purged };
+        let line = Line::new(stream.intake());
+        let stream = Self { name, stream, stored, ground, groups, staging, line, refused, purged };
         stream.restore_consumers()?;
         Ok(Arc::new(stream))
     }
@@ -136,8 +147,31 @@ impl NodeStream {
         tokio::join!(self.staging.run(&self.name), tell);
     }
 
-    /// Appends a message that is meant for this stream alone.
-    pub(crate) fn append(&self, now: Now, publication: &Publication) -> Result<Appended, AppendError> {
+    /// Appends a message that is meant for this stream alone: at once, or in its turn while the log is crowded. Resolves to its
+    /// place when it is as safe as the stream asks for, and can be read.
+    pub(crate) fn bring(
+        self: &Arc<Self>,
+        now: Now,
+        publication: Publication,
+    ) -> impl Future<Output = Result<Offset, AppendError>> + Send + use<> {
+        let at_once = self.line.is_free().then(|| self.append(now, &publication));
+        let stream = Arc::clone(self);
+        async move {
+            let appended = match at_once {
+                Some(appended) => appended?,
+                None => {
+                    let _turn = stream.line.turn().await;
+                    stream.append(clock::now(), &publication)?
+                }
+            };
+            let offset = appended.offset();
+            appended.await?;
+            Ok(offset)
+        }
+    }
+
+    /// Appends a message that is meant for this stream alone, if there is room now.
+    fn append(&self, now: Now, publication: &Publication) -> Result<Appended, AppendError> {
         let appended = self.stream.append(now.wall, publication, |_| {});
         let (offset, point) = appended.inspect_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! Tests of the spool on a simulated disk, whose committer is stepped.
 
+mod crowded;
 mod damage;
 mod frozen;
 mod labels;

@@ -1,5 +1,6 @@
 //! Tests of streams on a simulated disk, whose committer is stepped.
 
+mod asked;
 mod damage;
 mod frozen;
 mod messages;
