@@ -138,3 +138,90 @@ fn a_consumer_that_has_read_what_a_loss_of_power_took_gets_what_comes_next() {
         node.kill();
     }
 }
+
+#[test]
+fn what_was_acknowledged_behind_a_message_that_is_stuck_does_not_come_again_after_any_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    let stream = filled(&node, &json!({}), &["stuck"]);
+    let mut stuck = Client::connected(&node, "stuck", 0, 1);
+    stuck.subscribe(GROUP, 1, Some("earliest"));
+    assert_eq!(stuck.next().offset(), 0);
+    let mut busy = Client::connected(&node, "busy", 0, 50);
+    busy.subscribe(GROUP, 1, None);
+    for number in 1..=200 {
+        stream.append(&payload(number));
+        assert_eq!(busy.take().offset(), number);
+    }
+    let is_stuck_at_one = |stream: &Stream<'_>| {
+        let shown = eventually(|| consumer(stream, "workers"), |shown| shown["lag"] == 1);
+        assert_eq!(shown["offset"], 0, "{shown}");
+    };
+    is_stuck_at_one(&stream);
+    let (_, shown, error) = node.command(&["stream", "show", "telemetry"]);
+    assert!(shown.contains("\"lag\": 1,"), "{shown} {error}");
+    node.expect_metrics(&["headwater_stream_consumer_lag_messages{stream=\"telemetry\",consumer=\"workers\"} 1"]);
+
+    // A kill may take back what was acknowledged in the last moment.
+    node.kill();
+    node = Node::start_in(&data, &NodeOptions::default());
+    let (next, mut client, messages) = all_that_comes(&node);
+    let offsets: Vec<u64> = messages.iter().map(Message::offset).collect();
+    assert_eq!(offsets[0], 0);
+    assert!(offsets[1..].iter().copied().eq(offsets[1]..=next) && offsets[1] > 1, "{offsets:?}");
+    messages[1..].iter().for_each(|message| client.acknowledge(message));
+    is_stuck_at_one(&Stream::of(&node, "telemetry"));
+    drop(client);
+
+    assert!(node.stop().success());
+    node = Node::start_in(&data, &NodeOptions::default());
+    is_stuck_at_one(&Stream::of(&node, "telemetry"));
+    let (next, client, messages) = all_that_comes(&node);
+    assert_eq!(messages.iter().map(Message::offset).collect::<Vec<_>>(), [0, next]);
+    drop(client);
+
+    // What is read from the disk is not forgotten with what is written there.
+    node.kill();
+    node = Node::start_in(&data, &NodeOptions::default());
+    let (last, mut client, messages) = all_that_comes(&node);
+    assert_eq!(messages.iter().map(Message::offset).collect::<Vec<_>>(), [0, next, last]);
+    messages.iter().for_each(|message| client.acknowledge(message));
+    let stream = Stream::of(&node, "telemetry");
+    let shown = eventually(|| consumer(&stream, "workers"), |shown| shown["lag"] == 0);
+    assert_eq!(shown["offset"], last + 1);
+}
+
+/// Appends a message; its offset, and all that comes to a new member up to it, none of it acknowledged.
+fn all_that_comes(node: &Node) -> (u64, Client, Vec<Message>) {
+    let next = Stream::of(node, "telemetry").append("next");
+    let mut client = Client::connected(node, "next", 0, 300);
+    client.subscribe(GROUP, 1, None);
+    let mut messages = vec![client.next()];
+    while messages.last().is_some_and(|message| message.offset() < next) {
+        messages.push(client.next());
+    }
+    (next, client, messages)
+}
+
+#[test]
+fn a_group_that_is_moved_forgets_what_was_acknowledged_behind_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let stream = filled(&node, &json!({}), &["0", "1", "2", "3"]);
+    let mut client = Client::connected(&node, "reader", 0, 10);
+    client.subscribe(GROUP, 1, Some("earliest"));
+    let messages: Vec<Message> = (0..4).map(|_| client.next()).collect();
+    [1, 3].iter().for_each(|place: &usize| client.acknowledge(&messages[*place]));
+    eventually(|| consumer(&stream, "workers"), |shown| shown["lag"] == 2);
+    drop(client);
+    node.api_json("PUT", &stream.path("/consumers/workers"), &json!({ "offset": "1" })).json();
+    assert_eq!(consumer(&stream, "workers")["lag"], 3);
+    node.kill();
+    let node = Node::start_in(&data, &NodeOptions::default());
+    let mut client = Client::connected(&node, "reader", 0, 10);
+    client.subscribe(GROUP, 1, None);
+    let offsets: Vec<u64> = (0..3).map(|_| client.next().offset()).collect();
+    assert_eq!(offsets, [1, 2, 3]);
+}

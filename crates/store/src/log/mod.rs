@@ -28,6 +28,7 @@ pub use committer::Committer;
 pub use files::{Damage, LogRecovery, OpenError};
 pub use intake::Intake;
 pub use marks::{CommitPoint, Poisoned};
+pub use ranges::Ranges;
 pub use read_error::ReadError;
 
 pub(crate) use bytes_in::{Decoder, put_varint};
@@ -36,7 +37,6 @@ pub(crate) use files::{LogFile, LogFiles, OpenRead, read_end};
 pub(crate) use marks::Waiters;
 pub(crate) use publication::{decode_publication, encode_publication};
 pub(crate) use quarantine::{QUARANTINE_FOLDER, copy as copy_aside, set_aside};
-pub(crate) use ranges::Ranges;
 pub(crate) use record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};
 pub(crate) use scan::{Found, Scanned, next_whole, scan, scan_file};
 pub(crate) use segment::{SEGMENT_HEADER_BYTES, Segment, Trailer};

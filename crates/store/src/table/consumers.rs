@@ -1,7 +1,9 @@
 //! How far the named consumers of a stream have read. They go with their stream.
 //!
 //! Record, with version and check (see `record.rs`): the offset of the first message that is not acknowledged
-//! (LEB128), time of the change (8 bytes).
+//! (LEB128), time of the change (8 bytes). If messages behind it are acknowledged, the record has version 2, and what follows
+//! is the count of their runs and for each how many messages lie between the run before, or that offset, and it, and how many
+//! it has (LEB128).
 
 use std::sync::Arc;
 
@@ -12,6 +14,10 @@ use super::read::{ReadError, Scan};
 use super::record::{RecordError, RecordReader, RecordWriter};
 use super::schema::{nested_end, nested_key, split_nested};
 use super::written::Written;
+use crate::log::Ranges;
+
+/// Of a record with runs.
+const WITH_RUNS: u8 = 2;
 
 /// Consumers, by stream and name.
 #[derive(Debug, Clone)]
@@ -20,10 +26,12 @@ pub struct ConsumerTable {
 }
 
 /// How far a consumer has read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredConsumer {
     /// The first message that it has not acknowledged.
     pub offset: u64,
+    /// Messages behind that one which it has acknowledged; `offset` is not among them.
+    pub acknowledged: Ranges,
     pub updated: Timestamp,
 }
 
@@ -40,7 +48,7 @@ impl ConsumerTable {
     }
 
     /// Makes a consumer or moves it.
-    pub fn put(&self, stream: &StreamName, consumer: &ConsumerName, reached: StoredConsumer) -> Written<()> {
+    pub fn put(&self, stream: &StreamName, consumer: &ConsumerName, reached: &StoredConsumer) -> Written<()> {
         let key = key(stream, consumer);
         let record = reached.encode(&key);
         self.committer.shared.write(key.len() + record.len(), move |transaction| {
@@ -82,20 +90,54 @@ fn key(stream: &StreamName, consumer: &ConsumerName) -> Vec<u8> {
 }
 
 impl StoredConsumer {
-    pub(super) fn encode(self, key: &[u8]) -> Vec<u8> {
-        let mut writer = RecordWriter::new();
+    /// The offset behind the last message that it has acknowledged.
+    pub fn end(&self) -> u64 {
+        self.acknowledged.end().map_or(self.offset, |end| end.max(self.offset))
+    }
+
+    pub(super) fn encode(&self, key: &[u8]) -> Vec<u8> {
+        let has_runs = !self.acknowledged.is_empty();
+        let mut writer = if has_runs { RecordWriter::of_version(WITH_RUNS) } else { RecordWriter::new() };
         writer.varint(self.offset);
         writer.i64(self.updated.as_micros());
+        if has_runs {
+            let runs = self.acknowledged.iter();
+            writer.varint(runs.len() as u64);
+            let mut before = self.offset;
+            for (first, end) in runs {
+                writer.varint(first.saturating_sub(before));
+                writer.varint(end - first);
+                before = end;
+            }
+        }
         writer.finish(key)
     }
 
     pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<Self, RecordError> {
-        let mut reader = RecordReader::open(key, record)?;
+        let (version, mut reader) = RecordReader::open_versioned(key, record)?;
         let offset = reader.varint()?;
         let updated = Timestamp::from_micros(reader.i64()?);
+        let acknowledged = if version >= WITH_RUNS { runs(offset, &mut reader)? } else { Ranges::default() };
         reader.end()?;
-        Ok(Self { offset, updated })
+        Ok(Self { offset, acknowledged, updated })
     }
+}
+
+fn runs(offset: u64, reader: &mut RecordReader<'_>) -> Result<Ranges, RecordError> {
+    const IMPOSSIBLE: RecordError = RecordError::Content("a run of messages that cannot be");
+    let mut runs = Ranges::default();
+    let mut before = offset;
+    for _ in 0..reader.varint()? {
+        let (gap, length) = (reader.varint()?, reader.varint()?);
+        let first = before.checked_add(gap).ok_or(IMPOSSIBLE)?;
+        let end = first.checked_add(length).ok_or(IMPOSSIBLE)?;
+        if gap == 0 || length == 0 {
+            return Err(IMPOSSIBLE);
+        }
+        runs.insert_run(first, end);
+        before = end;
+    }
+    Ok(runs)
 }
 
 #[cfg(test)]
@@ -103,11 +145,41 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    prop_compose! {
+        fn acknowledged(offset: u64)(gaps in prop::collection::vec((1u64..300, 1u64..300), 0..20)) -> Ranges {
+            let mut ranges = Ranges::default();
+            let mut before = offset;
+            for (gap, length) in gaps {
+                let Some(end) = before.checked_add(gap + length) else { break };
+                ranges.insert_run(before + gap, end);
+                before = end;
+            }
+            ranges
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_consumer_is_read_as_it_was_written(offset: u64, updated: i64) {
-            let consumer = StoredConsumer { offset, updated: Timestamp::from_micros(updated) };
+        fn a_consumer_is_read_as_it_was_written(
+            (offset, acknowledged) in any::<u64>().prop_flat_map(|offset| (Just(offset), acknowledged(offset))),
+            updated: i64,
+        ) {
+            let consumer = StoredConsumer { offset, acknowledged, updated: Timestamp::from_micros(updated) };
             prop_assert_eq!(StoredConsumer::decode(b"k", &consumer.encode(b"k")), Ok(consumer));
+        }
+    }
+
+    #[test]
+    fn runs_that_cannot_be_are_refused() {
+        for (count, gap, length) in [(1, 0, 1), (1, 1, 0), (1, u64::MAX, 1), (1, 1, u64::MAX), (u64::MAX, 1, 1)] {
+            let mut writer = RecordWriter::of_version(WITH_RUNS);
+            writer.varint(7);
+            writer.i64(0);
+            for number in [count, gap, length] {
+                writer.varint(number);
+            }
+            let record = writer.finish(b"k");
+            assert!(StoredConsumer::decode(b"k", &record).is_err(), "{count} {gap} {length}");
         }
     }
 }

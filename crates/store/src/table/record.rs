@@ -1,7 +1,7 @@
 //! How one record of a table is written. It knows neither tables nor what the fields mean.
 //!
 //! ```text
-//! version  1 byte   RECORD_VERSION
+//! version  1 byte   RECORD_VERSION, or a later one where a table's record has got more fields
 //! fields            integers as LEB128 or 8 bytes little endian; texts and bytes as length (LEB128) and content
 //! check    4 bytes  CRC-32 (IEEE), little endian, over the record's key, the version and the fields
 //! ```
@@ -9,8 +9,10 @@
 
 use std::time::Duration;
 
-/// The layout above. A record with another version is refused.
+/// The version of most records.
 pub(super) const RECORD_VERSION: u8 = 1;
+/// The latest version that a record of any table has. One with a later version is refused.
+const RECORD_VERSION_LATEST: u8 = 2;
 
 const CHECK_BYTES: usize = 4;
 
@@ -19,7 +21,7 @@ const CHECK_BYTES: usize = 4;
 pub(super) enum RecordError {
     #[error("its checksum is wrong")]
     Check,
-    #[error("it has version {0}, this program knows version {RECORD_VERSION}")]
+    #[error("it has version {0}, this program knows versions up to {RECORD_VERSION_LATEST}")]
     Version(u8),
     #[error("it ends too early")]
     Short,
@@ -35,7 +37,11 @@ pub(super) struct RecordWriter {
 
 impl RecordWriter {
     pub(super) fn new() -> Self {
-        Self { bytes: vec![RECORD_VERSION] }
+        Self::of_version(RECORD_VERSION)
+    }
+
+    pub(super) fn of_version(version: u8) -> Self {
+        Self { bytes: vec![version] }
     }
 
     pub(super) fn u8(&mut self, value: u8) {
@@ -93,16 +99,24 @@ pub(super) struct RecordReader<'a> {
 impl<'a> RecordReader<'a> {
     /// Checks what was stored under `key` and stands before its first field.
     pub(super) fn open(key: &[u8], record: &'a [u8]) -> Result<Self, RecordError> {
+        match Self::open_versioned(key, record)? {
+            (RECORD_VERSION, reader) => Ok(reader),
+            (version, _) => Err(RecordError::Version(version)),
+        }
+    }
+
+    /// The same for a record that may have a later version, which is the first part of the answer.
+    pub(super) fn open_versioned(key: &[u8], record: &'a [u8]) -> Result<(u8, Self), RecordError> {
         let content = record.len().checked_sub(CHECK_BYTES).ok_or(RecordError::Short)?;
         let (content, check) = record.split_at(content);
         if check_of(key, content).to_le_bytes() != check {
             return Err(RecordError::Check);
         }
         let (version, rest) = content.split_first().ok_or(RecordError::Short)?;
-        if *version != RECORD_VERSION {
+        if !(RECORD_VERSION..=RECORD_VERSION_LATEST).contains(version) {
             return Err(RecordError::Version(*version));
         }
-        Ok(Self { rest })
+        Ok((*version, Self { rest }))
     }
 
     /// Bytes that are left: no list can have more elements.
@@ -232,8 +246,12 @@ mod tests {
 
     #[test]
     fn a_record_of_a_later_version_is_refused() {
-        let mut record = vec![9];
-        record.extend_from_slice(&check_of(b"a", &[9]).to_le_bytes());
-        assert_eq!(RecordReader::open(b"a", &record).unwrap_err(), RecordError::Version(9));
+        for version in [0, RECORD_VERSION_LATEST + 1] {
+            let record = RecordWriter::of_version(version).finish(b"a");
+            assert_eq!(RecordReader::open_versioned(b"a", &record).unwrap_err(), RecordError::Version(version));
+        }
+        let record = RecordWriter::of_version(RECORD_VERSION_LATEST).finish(b"a");
+        assert_eq!(RecordReader::open(b"a", &record).unwrap_err(), RecordError::Version(RECORD_VERSION_LATEST));
+        assert_eq!(RecordReader::open_versioned(b"a", &record).unwrap().0, RECORD_VERSION_LATEST);
     }
 }

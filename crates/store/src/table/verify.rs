@@ -27,7 +27,7 @@ impl Tables {
                     let mut scan = Scan::default();
                     for entry in table.range::<&[u8]>(..)? {
                         let (key, record) = entry?;
-                        match RecordReader::open(key.value(), record.value()) {
+                        match RecordReader::open_versioned(key.value(), record.value()) {
                             Ok(_) => scan.records += 1,
                             Err(_) => scan.damaged += 1,
                         }

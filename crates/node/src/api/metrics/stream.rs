@@ -57,7 +57,7 @@ fn write_consumers(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
             consumer.group.cursor
         }),
         ("headwater_stream_consumer_lag_messages", Kind::Gauge, "Messages that are not acknowledged.", |consumer| {
-            consumer.lag
+            consumer.group.lag
         }),
         ("headwater_stream_consumer_members", Kind::Gauge, "Readers now.", |consumer| consumer.group.members as u64),
         ("headwater_stream_consumer_in_flight_messages", Kind::Gauge, "Messages that readers have.", |consumer| {

@@ -159,7 +159,7 @@ impl From<ConsumerState> for StreamConsumer {
         Self {
             name: consumer.name.to_string(),
             offset: consumer.group.cursor,
-            lag: consumer.lag,
+            lag: consumer.group.lag,
             members: consumer.group.members,
             in_flight: consumer.group.in_flight,
             skipped: consumer.group.skipped,

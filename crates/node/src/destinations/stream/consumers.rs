@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use broker::queue::TooManyConsumers;
 use message::{ConsumerName, DestinationId, IdError, StreamPositionError, limits};
-use store::log::ReadError;
+use store::log::{Ranges, ReadError};
 use store::stream::Offset;
 use store::table::{self, WriteError, Written};
 
 use super::group::{Group, GroupState};
 use super::member::StreamMember;
+use super::progress::Progress;
 use super::{NodeStream, Position};
 use crate::destinations::hand_out::Sink;
 
@@ -52,8 +53,6 @@ pub(crate) enum ConsumerError {
 pub(crate) struct ConsumerState {
     pub(crate) name: ConsumerName,
     pub(crate) group: GroupState,
-    /// Messages that it has not acknowledged.
-    pub(crate) lag: u64,
 }
 
 /// A name that people may give.
@@ -76,10 +75,11 @@ impl NodeStream {
         let mut groups = self.groups.lock();
         let mut furthest: Option<(u64, ConsumerName)> = None;
         let scan = self.ground.cursors.each_of(&self.name, |name, stored| {
-            if furthest.as_ref().is_none_or(|(offset, _)| *offset < stored.offset) {
-                furthest = Some((stored.offset, name.clone()));
+            let end = stored.end();
+            if furthest.as_ref().is_none_or(|(offset, _)| *offset < end) {
+                furthest = Some((end, name.clone()));
             }
-            let group = self.group(Some(name.clone()), stored.offset);
+            let group = self.group(Some(name.clone()), Progress::new(stored.offset, stored.acknowledged));
             groups.insert(name, group);
         })?;
         if let Some((offset, consumer)) = furthest {
@@ -105,8 +105,12 @@ impl NodeStream {
         Ok(())
     }
 
-    fn group(&self, name: Option<ConsumerName>, from: u64) -> Arc<Group> {
-        Group::new(&self.name, &self.stream, &self.ground, name, from)
+    fn group(&self, name: Option<ConsumerName>, progress: Progress) -> Arc<Group> {
+        Group::new(&self.name, &self.stream, &self.ground, name, progress)
+    }
+
+    fn group_at(&self, name: Option<ConsumerName>, offset: Offset) -> Arc<Group> {
+        self.group(name, Progress::new(offset.0, Ranges::default()))
     }
 
     /// A reader comes, who takes so many messages at a time, and leaves when the first of what this returns is dropped. One
@@ -121,7 +125,7 @@ impl NodeStream {
     ) -> Result<(StreamMember, Option<Arc<Group>>), ConsumerError> {
         let name = match reader {
             Reader::Alone => {
-                let group = self.group(None, self.offset_of(position)?.0);
+                let group = self.group_at(None, self.offset_of(position)?);
                 return Ok((group.join(in_flight_max, sink)?, None));
             }
             Reader::Group(name) => name,
@@ -136,7 +140,7 @@ impl NodeStream {
         if let Some(group) = self.groups.lock().get(name) {
             return Ok((Arc::clone(group), false));
         }
-        let from = self.offset_of(position)?.0;
+        let from = self.offset_of(position)?;
         let mut groups = self.groups.lock();
         if !groups.contains_key(name) && groups.len() >= limits::STREAM_CONSUMERS_MAX {
             return Err(ConsumerError::TooMany);
@@ -144,7 +148,7 @@ impl NodeStream {
         let mut is_new = false;
         let group = groups.entry(name.clone()).or_insert_with(|| {
             is_new = true;
-            self.group(Some(name.clone()), from)
+            self.group_at(Some(name.clone()), from)
         });
         Ok((Arc::clone(group), is_new))
     }
@@ -202,7 +206,7 @@ impl NodeStream {
     /// Forgets the cursors of sessions that have ended.
     pub(in crate::destinations) fn forget_sessions(&self, is_known: impl Fn(DestinationId) -> bool) {
         let is_gone = |(name, group): &(&ConsumerName, &Arc<Group>)| {
-            session_of(name).is_some_and(|session| !is_known(session)) && group.state().members == 0
+            session_of(name).is_some_and(|session| !is_known(session)) && !group.has_members()
         };
         let gone: Vec<ConsumerName> = self.groups.lock().iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
         for name in gone {
@@ -213,10 +217,8 @@ impl NodeStream {
     /// What is known of each consumer, in the order of the names.
     pub(super) fn consumer_states(&self, earliest: u64, next: u64) -> Vec<ConsumerState> {
         let groups: BTreeMap<ConsumerName, Arc<Group>> = self.groups.lock().clone();
-        let state = |(name, group): (ConsumerName, Arc<Group>)| {
-            let group = group.state();
-            ConsumerState { name, group, lag: next.saturating_sub(group.cursor.max(earliest)) }
-        };
+        let state =
+            |(name, group): (ConsumerName, Arc<Group>)| ConsumerState { name, group: group.state(earliest, next) };
         groups.into_iter().map(state).collect()
     }
 

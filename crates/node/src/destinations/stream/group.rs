@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::backlog::StreamBacklog;
 use super::member::{StreamDelivery, StreamMember};
+use super::progress::Progress;
 use crate::clock;
 use crate::destinations::hand_out::{HandedOut, HandsOut, Said, Sink};
 
@@ -47,7 +48,7 @@ pub(super) struct Group {
     /// that is in flight: it cannot hold more than these, and those of before a seek.
     said: Mutex<Vec<(StreamDelivery, Said)>>,
     work: Notify,
-    /// The cursor as the tables have it.
+    /// What of its progress the tables have, as counted there.
     saved: AtomicU64,
     skipped: AtomicU64,
 }
@@ -93,6 +94,8 @@ pub(crate) struct GroupState {
     pub(crate) members: usize,
     pub(crate) in_flight: usize,
     pub(crate) redelivered: u64,
+    /// Messages that are not acknowledged.
+    pub(crate) lag: u64,
     /// Messages that were passed over, as no reader could or would take them.
     pub(crate) skipped: u64,
 }
@@ -121,11 +124,12 @@ impl Group {
         stream: &Stream,
         ground: &GroupGround,
         name: Option<ConsumerName>,
-        from: u64,
+        progress: Progress,
     ) -> Arc<Self> {
+        let saved = AtomicU64::new(progress.changes());
         let inside = Inside {
-            machine: machine(from),
-            backlog: StreamBacklog::new(stream, from),
+            machine: machine(progress.cursor()),
+            backlog: StreamBacklog::new(stream, progress),
             members: Vec::new(),
             next_member: 0,
             round: 0,
@@ -140,7 +144,7 @@ impl Group {
             inside: Mutex::new(inside),
             said: Mutex::default(),
             work: Notify::new(),
-            saved: AtomicU64::new(from),
+            saved,
             skipped: AtomicU64::new(0),
         })
     }
@@ -204,7 +208,7 @@ impl Group {
         let mut inside = self.inside.lock();
         inside.round += 1;
         inside.machine = machine(to);
-        inside.backlog = StreamBacklog::new(&self.stream, to);
+        inside.backlog.seek(to);
         let Inside { machine, members, .. } = &mut *inside;
         for member in members.iter_mut().filter(|member| !member.is_at_rest) {
             // They were not too many before.
@@ -216,39 +220,52 @@ impl Group {
         self.work.notify_one();
     }
 
-    pub(super) fn state(&self) -> GroupState {
+    pub(super) fn has_members(&self) -> bool {
+        !self.inside.lock().members.is_empty()
+    }
+
+    /// What is known of it, of a stream that has the messages from `earliest` to `next`.
+    pub(super) fn state(&self, earliest: u64, next: u64) -> GroupState {
         let inside = self.inside.lock();
         let figures = inside.machine.figures();
+        let progress = &inside.backlog.progress;
         GroupState {
-            cursor: inside.backlog.cursor(),
+            cursor: progress.cursor(),
             members: inside.members.len(),
             in_flight: figures.in_flight,
             redelivered: figures.redelivered,
+            lag: progress.lag(earliest, next),
             skipped: self.skipped.load(Ordering::Relaxed),
         }
     }
 
-    /// Writes the cursor into the tables. A group without a name has no place there.
+    /// Writes into the tables how far it is. A group without a name has no place there.
     fn save(&self) -> Option<(u64, Written<()>)> {
         let name = self.name.as_ref()?;
-        let inside = self.inside.lock();
+        let now = clock::now();
+        let mut inside = self.inside.lock();
         if inside.is_closed {
             return None;
         }
-        let offset = inside.backlog.cursor();
-        let reached = StoredConsumer { offset, updated: clock::now().wall };
-        Some((offset, self.ground.cursors.put(&self.stream_name, name, reached)))
+        self.hear(now, &mut inside);
+        let progress = &inside.backlog.progress;
+        let reached = StoredConsumer {
+            offset: progress.cursor(),
+            acknowledged: progress.acknowledged(limits::STREAM_CURSOR_RUNS_MAX),
+            updated: now.wall,
+        };
+        Some((progress.changes(), self.ground.cursors.put(&self.stream_name, name, &reached)))
     }
 
-    /// Writes the cursor and waits until it is on disk.
+    /// Writes how far it is and waits until that is on disk.
     pub(super) async fn saved(&self) -> Result<(), WriteError> {
-        let Some((offset, written)) = self.save() else { return Ok(()) };
+        let Some((changes, written)) = self.save() else { return Ok(()) };
         written.await?;
-        self.saved.store(offset, Ordering::Relaxed);
+        self.saved.store(changes, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Works as long as there are readers, and until their cursor is saved.
+    /// Works as long as there are readers, and until it is saved how far they are.
     async fn run(self: Arc<Self>) {
         let mut save_after = clock::moment();
         let mut failed = None;
@@ -316,7 +333,7 @@ impl Group {
     fn is_unsaved(&self) -> bool {
         let inside = self.inside.lock();
         let has_place = self.name.is_some() && !inside.is_closed;
-        has_place && inside.backlog.cursor() != self.saved.load(Ordering::Relaxed)
+        has_place && inside.backlog.progress.changes() != self.saved.load(Ordering::Relaxed)
     }
 
     /// Whether there is nothing to do any more until someone joins.

@@ -7,6 +7,7 @@ mod consumers;
 mod flow;
 mod group;
 mod member;
+mod progress;
 mod settings;
 mod staging;
 

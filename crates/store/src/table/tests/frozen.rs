@@ -2,6 +2,7 @@
 //! and a line beside these.
 
 use super::*;
+use crate::log::Ranges;
 use crate::table::record::{RecordReader, RecordWriter};
 use crate::table::value::{read_value, write_value};
 use crate::table::{
@@ -162,8 +163,19 @@ fn queues_streams_and_consumers_are_written_as_version_1_wrote_them_and_read_bac
         "01020000a40731af05000211706c632f2b2f74656d70657261747572650123e807ffffffffffffffffff01818ece1c0092c79d2a"
     );
     assert_eq!(StoredStream::decode(b"k", &record), Ok(stream()));
-    let consumer = StoredConsumer { offset: 300, updated: at(1_700_000_000) };
+    let consumer = StoredConsumer { offset: 300, acknowledged: Ranges::default(), updated: at(1_700_000_000) };
     let record = consumer.encode(b"k");
     assert_eq!(hexadecimal(&record), "01ac0200401e18240a060098c3d327");
+    assert_eq!(StoredConsumer::decode(b"k", &record), Ok(consumer));
+}
+
+#[test]
+fn consumers_with_runs_are_written_as_version_2_wrote_them_and_read_back() {
+    let mut acknowledged = Ranges::default();
+    acknowledged.insert_run(301, 501);
+    acknowledged.insert(510);
+    let consumer = StoredConsumer { offset: 300, acknowledged, updated: at(1_700_000_000) };
+    let record = consumer.encode(b"k");
+    assert_eq!(hexadecimal(&record), "02ac0200401e18240a06000201c8010901aa156dd0");
     assert_eq!(StoredConsumer::decode(b"k", &record), Ok(consumer));
 }

@@ -4,6 +4,7 @@ use message::{ConsumerName, QueueName, StreamName};
 
 use super::frozen::{queue, stream};
 use super::*;
+use crate::log::Ranges;
 use crate::table::{Scan, StoredConsumer, StoredQueue, StoredStream};
 
 fn consumer(name: &str) -> ConsumerName {
@@ -34,11 +35,11 @@ fn queues_are_made_changed_listed_and_removed() {
 fn a_stream_goes_with_its_consumers_and_without_those_of_others() {
     let tables = in_memory();
     let name = |name: &str| StreamName::parse(name).unwrap();
-    let reached = |offset| StoredConsumer { offset, updated: at(3) };
+    let reached = |offset| StoredConsumer { offset, acknowledged: Ranges::default(), updated: at(3) };
     for stream_name in ["t", "t2"] {
         tables.streams().put(&name(stream_name), &stream()).wait().unwrap();
         for (consumer_name, offset) in [("b", 0), ("a", u64::MAX), ("b", 7)] {
-            tables.consumers().put(&name(stream_name), &consumer(consumer_name), reached(offset)).wait().unwrap();
+            tables.consumers().put(&name(stream_name), &consumer(consumer_name), &reached(offset)).wait().unwrap();
         }
     }
     assert_eq!(tables.consumers().get(&name("t"), &consumer("b")), Ok(Some(reached(7))));
