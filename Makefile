@@ -8,6 +8,8 @@ export PATH := $(CARGO_HOME)/bin:$(PATH)
 DATA ?= data
 # How many stories `make soak` tells for each test, and how often it kills a node under load.
 SEEDS ?= 1000
+# At how many random places `make soak` damages the files of each kind, with each kind of damage.
+PLACES ?= 10000
 # Whom flows are measured beside, in the version of its package-lock.json.
 NODE_RED := benches/node-red
 
@@ -32,8 +34,9 @@ $(NODE_RED)/node_modules: $(NODE_RED)/package-lock.json
 	npm ci --prefix $(NODE_RED) --ignore-scripts --no-audit --no-fund
 	touch $@
 
-soak: ## Tell many simulated stories and kill a real node as often: SEEDS=10000 make soak.
+soak: ## Tell many simulated stories, damage files at many places, kill a real node many times: SEEDS=10000 make soak.
 	HEADWATER_SIM_SEEDS=$(SEEDS) cargo test --release -p sim
+	HEADWATER_DAMAGE_PLACES=$(PLACES) cargo test --release -p store --lib -- damage examine
 	HEADWATER_LEDGER_CYCLES=$(SEEDS) cargo test --release -p node --test ledger -- --nocapture
 
 fmt: ## Format all code.

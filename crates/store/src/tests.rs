@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use crate::disk::SimulatedDisk;
 
-/// Places at which files are damaged, each time anew. `STORE_TEST_PLACES` asks for more than a quick run has time for.
-pub(crate) fn places() -> u32 {
-    std::env::var("STORE_TEST_PLACES").ok().and_then(|number| number.parse().ok()).unwrap_or(500)
+/// Places at which files are damaged, each time anew: those that a quick run has time for, unless
+/// `HEADWATER_DAMAGE_PLACES` asks for more.
+pub(crate) fn places(usual: u32) -> u32 {
+    std::env::var("HEADWATER_DAMAGE_PLACES").map_or(usual, |number| number.parse().unwrap())
 }
 
 /// The segments on a disk.

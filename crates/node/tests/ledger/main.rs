@@ -102,11 +102,14 @@ fn start_publishers(stage: &Arc<Stage>, folder: &Path) -> Vec<JoinHandle<Book>> 
 fn kill_again_and_again(first: Node, stage: &Stage, start: impl Fn() -> Node) -> Node {
     let mut chance = Chance::new();
     let mut node = first;
-    for _ in 0..cycles() {
+    for cycle in 1..=cycles() {
         stage.await_acknowledgements(chance.below(ACKNOWLEDGEMENTS_PER_LIFE));
         node.kill();
         node = start();
         stage.open(node.mqtt);
+        if cycle % CYCLES == 0 {
+            println!("{cycle} kills of {}", cycles());
+        }
     }
     // The last life sees load as well.
     stage.await_acknowledgements(ACKNOWLEDGEMENTS_PER_LIFE);

@@ -173,7 +173,7 @@ fn check(kind: LogKind, file: usize, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: places() / 4, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: places(125), ..ProptestConfig::default() })]
     #[test]
     fn any_flipped_bit_is_repaired(is_spool in any::<bool>(), file in 0usize..100, bit in any::<prop::sample::Index>()) {
         let kind = if is_spool { LogKind::Spool } else { LogKind::Stream };

@@ -32,7 +32,7 @@ fn check(disk: SimulatedDisk, lost_most: usize, context: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: places(), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: places(500), ..ProptestConfig::default() })]
     #[test]
     fn a_flipped_bit_costs_one_message_at_most(file in any::<prop::sample::Index>(), bit in any::<prop::sample::Index>()) {
         let (disk, paths) = whole();
