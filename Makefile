@@ -21,8 +21,9 @@ NODE_RED := benches/node-red
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build-needs ## Start a node with a simulated machine and the flow that watches it.
-	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples/simulated-machine
+run: build-needs ## Start a node with a simulated machine and the flows that watch it.
+	cargo run --release -p node -- run --data-dir $(DATA) --set flows_dir=examples/simulated-machine \
+	  --set 'streams.telemetry.bindings=["factory/+/telemetry"]'
 
 test: needs fmt-check lint deny doctest nextest ## Check everything: format, lints, dependencies, all tests.
 

@@ -1,19 +1,32 @@
-//! `examples/simulated-machine`: what `make run` starts. Data moves at once, and the command line shows it.
+//! `examples/simulated-machine`: what `make run` starts. Data moves at once, the command line shows it, and what the node
+//! keeps of it is there after a kill.
 
 use serde_json::Value;
 
-use super::example;
+use super::{example, of_repository};
 use crate::mosquitto::Subscriber;
 use crate::node::Node;
 
+const REPORT: &str = "factory/press/report";
+
+/// What `make run` sets, from this folder.
+fn settings_of_make_run() -> Vec<String> {
+    let makefile = std::fs::read_to_string(of_repository("Makefile")).unwrap();
+    let (_, recipe) = makefile.split_once("\nrun:").unwrap();
+    let (recipe, _) = recipe.split_once("\n\n").unwrap();
+    let settings = recipe.split("--set ").skip(1).map(|text| text.split_whitespace().next().unwrap().replace('\'', ""));
+    settings.map(|setting| setting.replace("examples/simulated-machine", &example("simulated-machine"))).collect()
+}
+
+fn start(more: &[&str]) -> Node {
+    let settings = settings_of_make_run();
+    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    Node::start_with(&settings)
+}
+
 #[test]
 fn data_moves_after_the_start() {
-    let flows = format!("flows_dir={}", example("simulated-machine"));
-    let node = Node::start_with(&[
-        &flows,
-        "flows.machine-watch.parameters.window=300ms",
-        "flows.simulated-machine.parameters.line=line7",
-    ]);
+    let node = start(&["flows.machine-watch.parameters.window=300ms", "flows.simulated-machine.parameters.line=line7"]);
     let output = node.command_line(&["sub", "#", "--count", "5"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
@@ -27,4 +40,28 @@ fn data_moves_after_the_start() {
         assert!((24.0..36.0).contains(&mean), "{payload}");
         assert!(telemetry["window"]["count"].as_u64().unwrap() >= 1, "{payload}");
     }
+}
+
+/// The first and the last offset that a report is made of.
+fn offsets(report: &str) -> (u64, u64) {
+    let report: Value = serde_json::from_str(report).unwrap();
+    let of = |end: &str| report["offset"][end].as_u64().unwrap();
+    (of("first"), of("last"))
+}
+
+#[test]
+fn averages_are_kept_and_the_report_goes_on_where_it_was_after_a_kill() {
+    let mut node =
+        start(&["flows.machine-watch.parameters.window=300ms", "flows.machine-report.parameters.averages=2"]);
+    let subscriber = Subscriber::start(&node, &[REPORT]);
+    let before = subscriber.await_payloads(REPORT, 2);
+    assert_eq!([&before[0], &before[1]].map(|report| offsets(report)), [(0, 1), (2, 3)]);
+    node.kill();
+    let node = node.start_again();
+    let peeked = node.command_line(&["stream", "peek", "telemetry", "--max", "4"]);
+    assert_eq!(String::from_utf8(peeked.stdout).unwrap().lines().count(), 4);
+    let subscriber = Subscriber::start(&node, &[REPORT]);
+    // What is retained comes first, and what was under way comes again.
+    let later = subscriber.await_payload(REPORT, "a report of later averages", |report| offsets(report).0 > 3);
+    assert!(!subscriber.payloads(REPORT).iter().any(|report| offsets(report).0 == 0), "{later}");
 }
