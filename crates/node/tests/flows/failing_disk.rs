@@ -1,43 +1,15 @@
 //! A disk that fails a sync: nothing is acknowledged on the strength of it, all else goes on, and after a start all that was
 //! acknowledged is there.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::curl::{Answer, curl};
 use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::node::Node;
 use crate::patience::eventually;
+use crate::syncs::Syncs;
 
 const JSON: &str = "application/json";
-
-/// Lets every sync of a node's files fail from now on, as long as this is there.
-struct FailingSyncs(Child);
-
-impl FailingSyncs {
-    /// `None` where no process may look into another, or `strace` is not installed.
-    fn begin(node: &Node) -> Option<Self> {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync"]);
-        command.args(["-e", "inject=fdatasync,fsync:error=EIO", "-p", &node.process_id().to_string()]);
-        let mut child = command.stderr(Stdio::piped()).spawn().ok()?;
-        let mut said = String::new();
-        BufReader::new(child.stderr.take()?).read_line(&mut said).ok()?;
-        if said.contains("attached") {
-            return Some(Self(child));
-        }
-        let _ = child.wait();
-        None
-    }
-}
-
-impl Drop for FailingSyncs {
-    fn drop(&mut self) {
-        // It lets go of the node when it is told to end.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
-}
 
 /// Whether a message is acknowledged before the publisher gives up.
 fn is_acknowledged(node: &Node, payload: &str) -> bool {
@@ -73,8 +45,7 @@ fn nothing_is_acknowledged_on_the_strength_of_a_failed_sync_and_what_was_before_
     assert_eq!(readyz(&node).status, 200);
     let subscriber = Subscriber::start(&node, &["other/+"]);
     assert!(is_acknowledged(&node, "before"));
-    let Some(failing) = FailingSyncs::begin(&node) else {
-        println!("skipped: failing the syncs of a node asks for strace and the right to use it");
+    let Some(failing) = Syncs::failing(node.process_id()) else {
         return;
     };
     assert!(!is_acknowledged(&node, "failing"));
@@ -114,4 +85,65 @@ fn nothing_is_acknowledged_on_the_strength_of_a_failed_sync_and_what_was_before_
     assert_eq!((payloads.first(), payloads.last()), (Some(&"before"), Some(&"after")));
     // What was not acknowledged may be there, once.
     assert!(matches!(payloads[..], ["before", "after"] | ["before", "failing", "after"]), "{payloads:?}");
+}
+
+const ECHO: &str = r#"
+id = "echo"
+
+[modules.take]
+type = "mqtt-sub-broker"
+with = { topic = "VERSION/in" }
+
+[modules.give]
+type = "mqtt-pub-broker"
+with = { topic = "VERSION/out" }
+
+[[connections]]
+from = "take"
+to = "give"
+"#;
+
+/// Deploys a second version while the syncs fail from this one on; the answer, or `None` where none can be made to fail.
+fn deploy_while_syncs_fail_from(number: usize, node: &Node) -> Option<Answer> {
+    node.deploy("echo", &ECHO.replace("VERSION", "first"));
+    assert!(node.save("echo", &ECHO.replace("VERSION", "second")).status < 300);
+    let _failing = Syncs::failing_from(node.process_id(), number)?;
+    Some(node.api("POST", "/flows/echo/deploy", None))
+}
+
+/// Which version runs.
+fn running(node: &Node) -> &'static str {
+    let subscriber = Subscriber::start(node, &["+/out"]);
+    ["first", "second"].into_iter().for_each(|version| publish(node, &format!("{version}/in"), "1"));
+    eventually("an answer of a version", || subscriber.messages().first().cloned());
+    let topic = subscriber.messages()[0].topic.clone();
+    if topic == "first/out" { "first" } else { "second" }
+}
+
+#[test]
+fn a_deployment_that_a_disk_fails_changes_nothing_or_says_that_it_runs_and_is_not_remembered() {
+    let (mut refused, mut forgotten) = (0, 0);
+    // A deployment syncs the tables a few times: any of these fails once.
+    for number in 1.. {
+        let mut node = Node::start();
+        let Some(answer) = deploy_while_syncs_fail_from(number, &node) else { return };
+        let expected = match answer.status {
+            200 => break,
+            _ if answer.body.contains("version 2 of flow `echo` runs, but the node will not remember it: ") => {
+                assert!(answer.body.contains("tables.redb") && answer.body.contains("deploy it"), "{}", answer.body);
+                forgotten += 1;
+                "second"
+            }
+            _ => {
+                refused += 1;
+                "first"
+            }
+        };
+        assert_eq!((answer.status, running(&node)), (507, expected), "sync {number}: {}", answer.body);
+        node.kill();
+        // The file may have what its sync failed for.
+        let after = running(&node.start_again());
+        assert!(after == "first" || expected == "second", "sync {number}");
+    }
+    assert!(refused > 0 && forgotten > 0, "{refused} were refused, {forgotten} run and are not remembered");
 }

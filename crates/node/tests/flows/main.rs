@@ -10,6 +10,9 @@ mod mosquitto;
 mod neighbour;
 mod node;
 mod patience;
+#[expect(dead_code, reason = "these files use a part of it")]
+#[path = "../harness/syncs.rs"]
+mod syncs;
 mod web_server;
 
 mod broken_clients;

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod events;
 pub mod packets;
+pub mod syncs;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::Queue;
 use crate::harness::{Node, NodeOptions, headwater, http};
-use crate::{Queue, mosquitto};
+use crate::remains::{filled, in_session, segments, stream_log};
 
 /// Answers reads of one page of one file with an input/output error.
 const SHIM: &str = r#"
@@ -49,25 +50,9 @@ fn shim(folder: &Path) -> Option<PathBuf> {
     Some(library)
 }
 
-/// What a node leaves that was stopped: messages in a queue, for a session, and in a stream.
-fn left(data: &Path) {
-    let node = Node::start_in(data, &NodeOptions::default());
-    Queue::made(&node, "orders", &json!({ "bindings": ["shop/#"] }));
-    let stream = node.api_json("PUT", "/streams/history", &json!({ "bindings": ["shop/#"] }));
-    assert_eq!(stream.status, 201, "{}", stream.text());
-    let session = ["-c", "-x", "3600", "-i", "reader", "-q", "1", "-t", "shop/#", "-E"];
-    assert!(mosquitto(&node, "mosquitto_sub", &session).status.success());
-    for number in 0..MESSAGES {
-        let sent = mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", "1", "-m", &payload(number)]);
-        assert!(sent.status.success());
-    }
-    assert!(node.stop().success());
-}
-
 /// The newest file of a log, and the messages that lie in one of its pages.
 fn newest(folder: &Path, page: usize) -> (PathBuf, Vec<usize>) {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let path = entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap();
+    let path = segments(folder).pop().unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let lies_there = |number: &usize| {
         let text = payload(*number);
@@ -87,12 +72,10 @@ fn a_bad_sector_costs_the_messages_in_it_and_no_others() {
     };
     for log in ["spool", "stream"] {
         let data = folder.path().join(log);
-        left(&data);
-        let logs = match log {
-            "spool" => data.join("spool"),
-            _ => std::fs::read_dir(data.join("streams")).unwrap().next().unwrap().unwrap().path(),
-        };
-        let (file, lost) = newest(&logs, 5);
+        let all: Vec<String> = (0..MESSAGES).map(payload).collect();
+        assert!(filled(&data, &all).stop().success());
+        let folder = if log == "spool" { data.join("spool") } else { stream_log(&data) };
+        let (file, lost) = newest(&folder, 5);
         assert!((1..5).contains(&lost.len()), "{lost:?}");
         let environment: Vec<(String, String)> = [
             ("LD_PRELOAD", shim.display().to_string()),
@@ -110,16 +93,12 @@ fn a_bad_sector_costs_the_messages_in_it_and_no_others() {
         let found: Value = serde_json::from_slice(&verified.stdout).unwrap();
         assert_eq!((verified.status.code(), &found["whole"]), (Some(1), &json!(false)), "{found:#}");
         let kept: Vec<String> = (0..MESSAGES).filter(|number| !lost.contains(number)).map(payload).collect();
-        let all: Vec<String> = (0..MESSAGES).map(payload).collect();
         let node = Node::start_in(&data, &NodeOptions { environment, ..NodeOptions::default() });
         assert_eq!(http(node.web, "GET", "/readyz", &[], b"").status, 200);
         assert!(node.log().contains("is damaged"), "{}", node.log());
         let (in_spool, in_stream) = if log == "spool" { (&kept, &all) } else { (&all, &kept) };
         assert_eq!(Queue::of(&node, "orders").payloads(100), *in_spool);
-        let count = in_spool.len().to_string();
-        let session = ["-c", "-x", "3600", "-i", "reader", "-q", "1", "-t", "shop/#", "-C", &count];
-        let taken = mosquitto(&node, "mosquitto_sub", &session);
-        assert_eq!(String::from_utf8(taken.stdout).unwrap().lines().collect::<Vec<_>>(), *in_spool);
+        assert_eq!(in_session(&node, in_spool.len()), *in_spool);
         let read = node.api("GET", "/streams/history/messages?offset=earliest&max=100").json();
         let messages = read["messages"].as_array().unwrap();
         let payloads: Vec<&str> = messages.iter().map(|it| it["message"]["payload"].as_str().unwrap()).collect();

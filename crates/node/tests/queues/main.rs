@@ -12,6 +12,7 @@ mod events;
 mod flow;
 mod http;
 mod mqtt;
+mod remains;
 mod store_commands;
 mod survival;
 

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::Queue;
 use crate::harness::{Node, NodeOptions, headwater, http};
-use crate::{Queue, mosquitto};
+use crate::remains::{filled, in_session, segments, stream_log};
 
 fn store(data: &Path, arguments: &[&str]) -> Output {
     headwater().arg("store").args(arguments).arg("--data-dir").arg(data).output().unwrap()
@@ -21,15 +22,6 @@ fn verified(data: &Path) -> (bool, Value) {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(i32::from(found["whole"] != true)), "{found:#}");
     (output.status.success(), found)
-}
-
-/// The files of the log in a folder, in order.
-fn segments(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut segments: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect();
-    segments.sort();
-    segments
 }
 
 /// Changes a byte in the message that has this payload; the file is the answer.
@@ -51,16 +43,7 @@ fn payload(number: usize) -> String {
 
 /// What a node leaves that was stopped: ten messages in a queue, for a session, and in a stream.
 fn left(data: &Path) {
-    let node = Node::start_in(data, &NodeOptions::default());
-    Queue::made(&node, "orders", &json!({ "bindings": ["shop/#"] }));
-    let stream = node.api_json("PUT", "/streams/history", &json!({ "bindings": ["shop/#"] }));
-    assert_eq!(stream.status, 201, "{}", stream.text());
-    let session = ["-c", "-x", "3600", "-i", "reader", "-q", "1", "-t", "shop/#", "-E"];
-    assert!(mosquitto(&node, "mosquitto_sub", &session).status.success());
-    for number in 0..10 {
-        let sent = mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", "1", "-m", &payload(number)]);
-        assert!(sent.status.success());
-    }
+    let node = filled(data, &(0..10).map(payload).collect::<Vec<_>>());
     let held = store(data, &["verify"]);
     assert_eq!(held.status.code(), Some(1));
     assert!(text(&held.stderr).contains("a node runs in the data directory"), "{}", text(&held.stderr));
@@ -101,8 +84,8 @@ fn a_node_starts_on_damage_says_so_and_keeps_a_copy_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     left(&data);
-    let stream = std::fs::read_dir(data.join("streams")).unwrap().next().unwrap().unwrap().path();
-    let (spool_file, stream_file) = (damage(&data.join("spool"), &payload(4)), damage(&stream, &payload(6)));
+    let spool_file = damage(&data.join("spool"), &payload(4));
+    let stream_file = damage(&stream_log(&data), &payload(6));
     let (whole, found) = verified(&data);
     assert!(!whole);
     for (log, path) in [(0, &spool_file), (1, &stream_file)] {
@@ -153,9 +136,7 @@ fn damage_in_what_was_long_complete_is_found_and_taken_out() {
     assert!(whole, "{found:#}");
     assert!(!text(&store(&data, &["repair"]).stdout).contains("written anew"), "a second time changes nothing");
     let node = Node::start_in(&data, &NodeOptions::default());
-    let session = ["-c", "-x", "3600", "-i", "reader", "-q", "1", "-t", "shop/#", "-C", "9"];
-    let taken = mosquitto(&node, "mosquitto_sub", &session);
-    assert_eq!(text(&taken.stdout).lines().collect::<Vec<_>>(), expected);
+    assert_eq!(in_session(&node, 9), expected);
 }
 
 #[test]

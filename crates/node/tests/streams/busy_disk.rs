@@ -1,57 +1,28 @@
 //! More comes than the disk writes at once, although it has room for all of it: publishers wait, and nothing is refused.
 
-use std::io::{BufRead as _, BufReader, Write};
+use std::io::Write;
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
 use crate::Stream;
 use crate::harness::client::Client;
 use crate::harness::packets::{packet, publish, read_packet, text};
+use crate::harness::syncs::Syncs;
 use crate::harness::{Node, eventually};
 
 const PUBLISHERS: usize = 8;
 const MESSAGES: u16 = 14;
 const PAYLOAD_BYTES: usize = 1_000_000;
 
-/// Makes every sync of a node's files take long, as long as this is there.
-struct SlowSyncs(Child);
-
-impl SlowSyncs {
-    /// `None` where no process may look into another, or `strace` is not installed.
-    fn begin(node: &Node) -> Option<Self> {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync"]);
-        command.args(["-e", "inject=fdatasync,fsync:delay_enter=700000", "-p", &node.pid().to_string()]);
-        let mut child = command.stderr(Stdio::piped()).spawn().ok()?;
-        let mut said = String::new();
-        BufReader::new(child.stderr.take()?).read_line(&mut said).ok()?;
-        if said.contains("attached") {
-            return Some(Self(child));
-        }
-        let _ = child.wait();
-        println!("the disk is as fast as it is: making syncs slow asks for strace and the right to use it");
-        None
-    }
-}
-
-impl Drop for SlowSyncs {
-    fn drop(&mut self) {
-        // It lets go of the node when it is told to end.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
-}
-
 /// A node whose disk is slow, with a queue and a stream that get all of what clients send.
-fn slow_node() -> (Node, Option<SlowSyncs>) {
+fn slow_node() -> (Node, Option<Syncs>) {
     let node = Node::start();
     for path in ["/queues/all", "/streams/all"] {
         let made = node.api_json("PUT", path, &json!({ "bindings": ["big/#"] }));
         assert_eq!(made.status, 201, "{}", made.text());
     }
-    let slow = SlowSyncs::begin(&node);
+    let slow = Syncs::slow(node.pid());
     (node, slow)
 }
 
