@@ -14,5 +14,6 @@ pub mod stream;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod wakers;
 
 pub use destination::{DestinationLimits, Durability, FullPolicy};

@@ -1,18 +1,16 @@
 //! `kv-delete`: removes a key from a key/value store.
 
-use std::sync::Arc;
-
 use message::{Now, StoreName, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::message_part::MessagePart;
-use super::store_access::{StoreWork, key_of, write_step};
+use super::store_access::{StoreKey, StoreWork, write_step};
 use crate::build::{BuildContext, BuildError};
 use crate::check::{Checker, Claim};
 use crate::module::{Built, Direction, Module};
 use crate::run::Itinerary;
-use crate::services::{Store, Stored};
+use crate::services::Stored;
 use crate::template::Template;
 
 /// Removes a key from a key/value store. A key that is not there is no failure.
@@ -57,21 +55,19 @@ key = "{data.machine}"
     }
 
     fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
-        let store = context.services.stores.open(&settings.store, settings.persistent).map_err(BuildError::new)?;
-        let key = settings.key.with_environment(&*context.services.environment).map_err(BuildError::new)?;
-        Ok(write_step(Deleting { store, key, target: settings.target }, settings.persistent))
+        let key = StoreKey::open(&settings.store, settings.persistent, settings.key, context)?;
+        Ok(write_step(Deleting { key, target: settings.target }, settings.persistent))
     }
 }
 
 struct Deleting {
-    store: Arc<dyn Store>,
-    key: Template,
+    key: StoreKey,
     target: Option<MessagePart>,
 }
 
 impl StoreWork for Deleting {
     fn write(&self, now: Now, itinerary: &Itinerary) -> Result<Stored, String> {
-        Ok(self.store.delete(now, &key_of(&self.key, itinerary)?))
+        Ok(self.key.store.delete(now, &self.key.of(itinerary)?))
     }
 
     fn tell(&self, existed: bool, itinerary: &mut Itinerary) -> Result<(), String> {

@@ -1,18 +1,15 @@
 //! `kv-get`: reads a value from a key/value store into the message.
 
-use std::sync::Arc;
-
 use message::{Now, StoreName, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::message_part::MessagePart;
-use super::store_access::key_of;
+use super::store_access::StoreKey;
 use crate::build::{BuildContext, BuildError};
 use crate::check::{Checker, Claim};
 use crate::module::{Built, Direction, Failure, Module, Step};
 use crate::run::{Emitter, Itinerary};
-use crate::services::Store;
 use crate::template::Template;
 
 /// Reads a value from a key/value store into the message, as in enriching every reading with its machine's data.
@@ -92,9 +89,8 @@ on_missing = "fail"
             (None, OnMissing::Fail) => None,
         };
         Ok(Built::Step(Box::new(Getting {
-            store: context.services.stores.open(&settings.store, settings.persistent).map_err(BuildError::new)?,
+            key: StoreKey::open(&settings.store, settings.persistent, settings.key, context)?,
             name: settings.store,
-            key: settings.key.with_environment(&*context.services.environment).map_err(BuildError::new)?,
             target: settings.target,
             missing,
         })))
@@ -102,9 +98,8 @@ on_missing = "fail"
 }
 
 struct Getting {
-    store: Arc<dyn Store>,
+    key: StoreKey,
     name: StoreName,
-    key: Template,
     target: MessagePart,
     /// What stands for a missing value; `None` makes it a failure.
     missing: Option<Value>,
@@ -127,8 +122,8 @@ impl Step for Getting {
 
 impl Getting {
     fn value(&self, now: Now, itinerary: &Itinerary) -> Result<Value, String> {
-        let key = key_of(&self.key, itinerary)?;
-        let found = self.store.get(now, &key).map_err(|error| error.to_string())?;
+        let key = self.key.of(itinerary)?;
+        let found = self.key.store.get(now, &key).map_err(|error| error.to_string())?;
         match found.or_else(|| self.missing.clone()) {
             Some(value) => Ok(value),
             None => Err(format!("store `{}` has no key `{key}`: set `default`, or fill the store first", self.name)),

@@ -1,18 +1,16 @@
 //! `kv-set`: writes a value into a key/value store.
 
-use std::sync::Arc;
-
-use message::{Now, StoreName, Text};
+use message::{Now, StoreName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::message_part::{MessagePart, outgoing};
-use super::store_access::{StoreWork, key_of, write_step};
+use super::store_access::{StoreKey, StoreWork, write_step};
 use crate::build::{BuildContext, BuildError};
 use crate::check::{Checker, Claim};
 use crate::module::{Built, Direction, Module};
 use crate::run::Itinerary;
-use crate::services::{Store, Stored};
+use crate::services::Stored;
 use crate::span::Span;
 use crate::template::Template;
 
@@ -70,28 +68,26 @@ ttl = "1d"
     }
 
     fn build(settings: Settings, context: &mut BuildContext<'_>) -> Result<Built, BuildError> {
-        let store = context.services.stores.open(&settings.store, settings.persistent).map_err(BuildError::new)?;
-        let key = settings.key.with_environment(&*context.services.environment).map_err(BuildError::new)?;
+        let key = StoreKey::open(&settings.store, settings.persistent, settings.key, context)?;
         let ttl = settings.ttl.map(Span::as_duration);
-        Ok(write_step(Setting { store, key, source: settings.source, ttl }, settings.persistent))
+        Ok(write_step(Setting { key, source: settings.source, ttl }, settings.persistent))
     }
 }
 
 struct Setting {
-    store: Arc<dyn Store>,
-    key: Template,
+    key: StoreKey,
     source: Option<MessagePart>,
     ttl: Option<std::time::Duration>,
 }
 
 impl StoreWork for Setting {
     fn write(&self, now: Now, itinerary: &Itinerary) -> Result<Stored, String> {
-        let key: Text = key_of(&self.key, itinerary)?;
+        let key = self.key.of(itinerary)?;
         let source = || self.source.as_ref().map_or_else(|| "data".to_owned(), ToString::to_string);
         let value = outgoing(&itinerary.message, self.source.as_ref())
             .ok_or_else(|| format!("the message has no `{}` to store under `{key}`", source()))?
             .into_owned();
-        Ok(self.store.set(now, &key, value, self.ttl))
+        Ok(self.key.store.set(now, &key, value, self.ttl))
     }
 }
 

@@ -1,13 +1,47 @@
-//! What `kv-set`, `kv-get` and `kv-delete` share: keys, and writes that are done at once or wait for the disk.
+//! What `kv-set`, `kv-get` and `kv-delete` share: a key of a store, and writes that are done at once or wait for the disk.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use message::{Now, Text, limits};
+use message::{Now, StoreName, Text, limits};
 
+use crate::build::{BuildContext, BuildError};
 use crate::module::{Built, Failure, Step, Waiting, WaitingStep};
 use crate::run::{Emitter, Itinerary};
-use crate::services::Stored;
+use crate::services::{Store, Stored};
 use crate::template::Template;
+
+/// The key of a store that each itinerary names.
+pub(super) struct StoreKey {
+    pub(super) store: Arc<dyn Store>,
+    key: Template,
+}
+
+impl StoreKey {
+    pub(super) fn open(
+        store: &StoreName,
+        persistent: bool,
+        key: Template,
+        context: &mut BuildContext<'_>,
+    ) -> Result<Self, BuildError> {
+        let store = context.services.stores.open(store, persistent).map_err(BuildError::new)?;
+        let key = key.with_environment(&*context.services.environment).map_err(BuildError::new)?;
+        Ok(Self { store, key })
+    }
+
+    /// The key for one itinerary, within its limits.
+    pub(super) fn of(&self, itinerary: &Itinerary) -> Result<Text, String> {
+        let text = self.key.render(itinerary);
+        if text.is_empty() {
+            return Err(format!("the key is empty: `{}` found nothing in the message", self.key.source()));
+        }
+        if text.len() > limits::STORE_KEY_BYTES_MAX {
+            let most = limits::STORE_KEY_BYTES_MAX;
+            return Err(format!("the key has {} bytes: at most {most} are allowed", text.len()));
+        }
+        Ok(text)
+    }
+}
 
 /// A write to a store for one itinerary.
 pub(super) trait StoreWork {
@@ -18,19 +52,6 @@ pub(super) trait StoreWork {
     fn tell(&self, _existed: bool, _itinerary: &mut Itinerary) -> Result<(), String> {
         Ok(())
     }
-}
-
-/// The key for one itinerary, within its limits.
-pub(super) fn key_of(key: &Template, itinerary: &Itinerary) -> Result<Text, String> {
-    let text = key.render(itinerary);
-    if text.is_empty() {
-        return Err(format!("the key is empty: `{}` found nothing in the message", key.source()));
-    }
-    if text.len() > limits::STORE_KEY_BYTES_MAX {
-        let most = limits::STORE_KEY_BYTES_MAX;
-        return Err(format!("the key has {} bytes: at most {most} are allowed", text.len()));
-    }
-    Ok(text)
 }
 
 /// A step that writes: one that waits for the disk if the store is persistent, else one that answers at once.

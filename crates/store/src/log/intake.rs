@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use message::limits;
 
-use super::marks::Waiters;
+use crate::wakers::Waiters;
 
 /// What publishers see of a log without its lock. It changes under that lock.
 #[derive(Debug, Default)]

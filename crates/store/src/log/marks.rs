@@ -1,13 +1,11 @@
 //! How far a log is safe, and who waits for it to be.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
-use parking_lot::Mutex;
-
 use crate::Durability;
+use crate::wakers::Waiters;
 
 /// A place in a log that someone waits for, and how safe it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,29 +55,6 @@ pub(crate) struct Marks {
     poison: OnceLock<Poisoned>,
 }
 
-/// Those who wait for the next move of a mark, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters(Mutex<HashMap<usize, Waker, foldhash::fast::FixedState>>);
-
-impl Waiters {
-    /// Waits until `now` is something, which has to be so before [`Self::wake`] is called.
-    pub(crate) fn poll<T>(&self, waker: &Waker, now: impl Fn() -> Option<T>) -> Poll<T> {
-        let mut waiting = self.0.lock();
-        if let Some(value) = now() {
-            return Poll::Ready(value);
-        }
-        waiting.insert(waker.data() as usize, waker.clone());
-        Poll::Pending
-    }
-
-    pub(crate) fn wake(&self) {
-        let waiting = std::mem::take(&mut *self.0.lock());
-        for waker in waiting.into_values() {
-            waker.wake();
-        }
-    }
-}
-
 impl Marks {
     /// Marks of a log whose records below `next` are safe.
     pub(crate) fn starting_at(next: u64) -> Self {
@@ -103,23 +78,11 @@ impl Marks {
             return Poll::Ready(Ok(()));
         }
         let waiters = if point.synced > self.synced() { &self.for_synced } else { &self.for_written };
-        let mut waiting = waiters.0.lock();
-        // Asked again under the lock: the mark moves before the waiters are taken. Who waits for both marks and finds only the
-        // one reached meanwhile is woken by the next move of the other at the latest.
-        if self.reached(point) {
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(poisoned) = self.poisoned() {
-            return Poll::Ready(Err(poisoned));
-        }
-        // A task that asks again before the mark moves is the same task: it is woken once.
-        let entry = waiting.entry(waker.data() as usize).or_insert_with(|| waker.clone());
-        if !entry.will_wake(waker) {
-            let other = std::mem::replace(entry, waker.clone());
-            drop(waiting);
-            other.wake();
-        }
-        Poll::Pending
+        // Who waits for both marks and finds only the one reached meanwhile is woken by the next move of the other at the latest.
+        waiters.poll(waker, || match self.reached(point) {
+            true => Some(Ok(())),
+            false => self.poisoned().map(Err),
+        })
     }
 
     pub(crate) fn move_written(&self, next: u64) {

@@ -34,7 +34,6 @@ pub use read_error::ReadError;
 pub(crate) use bytes_in::{Decoder, put_varint};
 pub(crate) use committer::is_full;
 pub(crate) use files::{LogFile, LogFiles, OpenRead, read_end};
-pub(crate) use marks::Waiters;
 pub(crate) use publication::{decode_publication, encode_publication};
 pub(crate) use quarantine::{QUARANTINE_FOLDER, copy as copy_aside, set_aside};
 pub(crate) use record::{HEADER_BYTES, Header, RECORD_BYTES_LEAST};

@@ -18,7 +18,7 @@ use super::figures::Counters;
 use super::room::Room;
 use super::schema::{Snapshot, Transaction};
 use super::written::{Promise, WriteError, Written, write_pair};
-use crate::log::Waiters;
+use crate::wakers::Waiters;
 
 /// Why one write of a group came to nothing.
 pub(super) enum ApplyError {

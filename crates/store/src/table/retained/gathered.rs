@@ -13,10 +13,10 @@ use message::{Publication, TopicName, limits};
 use parking_lot::Mutex;
 
 use super::encode;
-use super::wakers::Wakers;
 use crate::table::committer::{Afterwards, Write};
 use crate::table::schema::Transaction;
 use crate::table::written::WriteError;
+use crate::wakers::Wakers;
 
 /// What waits, and how far the disk has come.
 #[derive(Debug, Default)]

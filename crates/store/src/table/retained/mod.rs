@@ -5,7 +5,6 @@
 //! `publication.rs`).
 
 mod gathered;
-mod wakers;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,23 +1,46 @@
-//! Those who wait for a write, each once however often it asks.
+//! Those who wait for something, each once however often it asks.
 
 use std::collections::HashMap;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
 
 /// Wakers without repetition. One is told from another by its two pointers, which nobody else has while it is held.
 #[derive(Debug, Default)]
-pub(super) struct Wakers {
-    held: HashMap<(usize, usize), Waker>,
+pub(crate) struct Wakers {
+    held: HashMap<(usize, usize), Waker, foldhash::fast::FixedState>,
 }
 
 impl Wakers {
-    pub(super) fn add(&mut self, waker: &Waker) {
+    pub(crate) fn add(&mut self, waker: &Waker) {
         let vtable: *const _ = waker.vtable();
         self.held.entry((waker.data().addr(), vtable.addr())).or_insert_with(|| waker.clone());
     }
 
     /// All of them, to be woken when no lock is held.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
         std::mem::take(&mut self.held).into_values()
+    }
+}
+
+/// Those who wait for the next time that something moves.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<Wakers>);
+
+impl Waiters {
+    /// Waits until `now` is something, which has to be so before [`Self::wake`] is called.
+    pub(crate) fn poll<T>(&self, waker: &Waker, now: impl Fn() -> Option<T>) -> Poll<T> {
+        let mut waiting = self.0.lock();
+        if let Some(value) = now() {
+            return Poll::Ready(value);
+        }
+        waiting.add(waker);
+        Poll::Pending
+    }
+
+    pub(crate) fn wake(&self) {
+        let waiting = self.0.lock().take();
+        waiting.for_each(Waker::wake);
     }
 }
 
