@@ -96,7 +96,7 @@ impl Ground {
         hash_seed: u64,
         sessions_max: usize,
     ) -> Broker {
-        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let committer = Committer::stepped();
         let options = SpoolOptions { segment_bytes, ..SpoolOptions::default() };
         let opened = Spool::open(Arc::new(disk.clone()), Path::new("spool"), options, &committer);
         let (spool, recovery) = opened.unwrap_or_else(|error| panic!("a node starts on whatever is there: {error}"));

@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_message_is_settled_when_every_stream_that_it_went_to_has_it() {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let committers = [(); 2].map(|()| Committer::stepped(Arc::clone(&disk) as _));
+        let committers = [(); 2].map(|()| Committer::stepped());
         let streams: Vec<Stream> = ["/a", "/b"]
             .iter()
             .zip(&committers)

@@ -79,7 +79,7 @@ mod tests {
     #[tokio::test]
     async fn a_mark_is_forgotten_when_what_it_stands_for_is_gone_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
-        let committer = Arc::new(Committer::start(Arc::new(RealDisk)).unwrap());
+        let committer = Arc::new(Committer::start().unwrap());
         let path = folder.path().join("spool");
         let (spool, _) = Spool::open(Arc::new(RealDisk), &path, SpoolOptions::default(), &committer).unwrap();
         let streams = StreamLogs::new(folder.path().join("streams"), &committer);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
 use rustix::time::{ClockId, clock_gettime};
-use store::disk::{Disk, RealDisk};
+use store::disk::RealDisk;
 use store::log::{AppendError, CommitPoint, Committer};
 use store::spool::{DestinationOptions, Ordinal, Placement, Spool, SpoolOptions};
 use store::stream::{Stream, StreamOptions};
@@ -89,8 +89,7 @@ fn resident_mib() -> f64 {
 
 /// Appends alone, the commits between them not counted.
 fn append_stepped(folder: &Path, destinations: u64) {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let committer = Committer::stepped(disk);
+    let committer = Committer::stepped();
     let spool = open(folder, &committer);
     let (to, publication) = (add(&spool, destinations), message(64));
     let (mut spent, mut count) = (Duration::ZERO, 0);
@@ -108,7 +107,7 @@ fn append_stepped(folder: &Path, destinations: u64) {
 
 /// One thread appends as fast as it can, the committer writes and syncs.
 fn append_beside_the_committer(folder: &Path) {
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let spool = open(folder, &committer);
     let (to, publication) = (add(&spool, 1), message(64));
     let (started, before, count) = (Instant::now(), cpu(), 3_000_000);
@@ -127,7 +126,7 @@ fn append_beside_the_committer(folder: &Path) {
 
 /// A publisher with at most 1,000 messages that are not safe yet, as an MQTT client has them: how long each took.
 fn window(folder: &Path) {
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let spool = open(folder, &committer);
     let (to, publication) = (add(&spool, 1), message(64));
     keep_window(
@@ -139,7 +138,7 @@ fn window(folder: &Path) {
 
 /// The same into a stream.
 fn window_of_a_stream(folder: &Path) {
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let (stream, _) = Stream::open(Arc::new(RealDisk), folder, StreamOptions::default(), &committer).unwrap();
     let publication = message(64);
     keep_window(
@@ -187,7 +186,7 @@ fn keep_window(name: &str, mut append: impl FnMut() -> CommitPoint, is_safe: imp
 
 /// Sessions with ten messages each, by messages that go to all of them.
 fn ten_thousand_sessions(folder: &Path) {
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let spool = open(folder, &committer);
     let before = resident_mib();
     let (to, publication) = (add(&spool, 10_000), message(64));
@@ -198,7 +197,7 @@ fn ten_thousand_sessions(folder: &Path) {
     let each = (cpu() - started).as_nanos() as f64 / 100_000.0;
     drop((spool, committer));
     let started = Instant::now();
-    let committer = Committer::stepped(Arc::new(RealDisk));
+    let committer = Committer::stepped();
     let spool = open(folder, &committer);
     let opened = started.elapsed().as_secs_f64() * 1000.0;
     let (started, mut read) = (Instant::now(), Vec::new());
@@ -216,7 +215,7 @@ fn ten_thousand_sessions(folder: &Path) {
 
 /// A backlog of one session with a gigabyte on the disk: opened, read, acknowledged.
 fn a_gigabyte(folder: &Path) {
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let spool = open(folder, &committer);
     let (to, publication) = (add(&spool, 1), message(64));
     let before = resident_mib();
@@ -234,7 +233,7 @@ fn a_gigabyte(folder: &Path) {
     drop((spool, committer));
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
     let bytes: u64 = files.sum();
-    let committer = Committer::start(Arc::new(RealDisk)).unwrap();
+    let committer = Committer::start().unwrap();
     let started = Instant::now();
     let spool = open(folder, &committer);
     let opened = started.elapsed().as_secs_f64() * 1000.0;

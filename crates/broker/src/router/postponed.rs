@@ -90,7 +90,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let disk = SimulatedDisk::new(1);
-            let committer = Committer::stepped(Arc::new(disk.clone()));
+            let committer = Committer::stepped();
             let opened =
                 Stream::open(Arc::new(disk.clone()), Path::new("/stream"), StreamOptions::default(), &committer);
             let appending = Arc::new(Appending(opened.unwrap().0, Mutex::default()));

@@ -110,7 +110,7 @@ impl World {
     }
 
     fn open(disk: SimulatedDisk, journal: Arc<Journal>, options: DestinationOptions) -> Self {
-        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let committer = Committer::stepped();
         let (spool, _) =
             Spool::open(Arc::new(disk.clone()), Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
         let router = Router::new(RouterOptions { spool: Some(spool.clone()), ..RouterOptions::new(1) });

@@ -41,7 +41,7 @@ pub enum LogsError {
 impl Logs {
     pub(super) fn open(data_dir: &Path) -> Result<Self, LogsError> {
         let disk = Arc::new(RealDisk);
-        let committer = Arc::new(Committer::start(Arc::clone(&disk) as Arc<dyn store::disk::Disk>)?);
+        let committer = Arc::new(Committer::start()?);
         let (spool, recovery) = Spool::open(disk, &data_dir.join("spool"), SpoolOptions::default(), &committer)?;
         tell(&recovery);
         let highest_destination = recovery.highest_destination;

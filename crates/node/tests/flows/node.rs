@@ -47,15 +47,17 @@ impl Node {
         Self::launch(Command::new(BINARY), folder, settings, |_| data_dir)
     }
 
-    /// Starts a node whose data directory is a file system of this size, which nobody else sees. Asks for root.
-    pub(crate) fn start_on_small_disk(size: &str) -> Self {
+    /// Starts a node whose data directory, or a folder in it, is a file system of this size, which nobody else sees. Asks
+    /// for root.
+    pub(crate) fn start_on_small_disk(size: &str, within: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        fs::create_dir(&data).unwrap();
+        let disk = data.join(within);
+        fs::create_dir_all(&disk).unwrap();
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-ec"]);
         command.arg(format!("mount -t tmpfs -o size={size},mode=700 disk \"$1\"; shift; exec \"$@\""));
-        command.arg("sh").arg(&data).arg(BINARY);
+        command.arg("sh").arg(&disk).arg(BINARY);
         // What a process has mounted for itself is seen below its root.
         let seen = |process: u32| Path::new("/proc").join(format!("{process}/root{}", data.display()));
         Self::launch(command, folder, Vec::new(), seen)

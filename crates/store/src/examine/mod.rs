@@ -140,7 +140,7 @@ pub fn examine(disk: &Arc<dyn Disk>, folder: &Path, kind: LogKind) -> Result<Log
 
 /// The state of a spool as the next start would find it. Nothing is written.
 fn open_spool(disk: &Arc<dyn Disk>, folder: &Path) -> Result<(Spool, u64), OpenError> {
-    let committer = Committer::stepped(Arc::clone(disk));
+    let committer = Committer::stepped();
     let (spool, recovery) = Spool::open(Arc::clone(disk), folder, SpoolOptions::default(), &committer)?;
     Ok((spool, recovery.lost_messages))
 }

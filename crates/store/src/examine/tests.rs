@@ -31,7 +31,7 @@ const SPOOL: SpoolOptions = SpoolOptions { segment_bytes: 1024, bytes_max: u64::
 /// A spool of some segments. All go to the first destination, every other to the second, which takes the first ten.
 fn spool() -> SimulatedDisk {
     let disk = SimulatedDisk::new(1);
-    let committer = Committer::stepped(Arc::new(disk.clone()));
+    let committer = Committer::stepped();
     let (spool, _) = Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), SPOOL, &committer).unwrap();
     for id in [1, 2] {
         spool.add(DestinationId::new(id), DestinationOptions::default()).unwrap();
@@ -54,7 +54,7 @@ fn stream_options() -> StreamOptions {
 
 fn stream() -> SimulatedDisk {
     let disk = SimulatedDisk::new(1);
-    let committer = Committer::stepped(Arc::new(disk.clone()));
+    let committer = Committer::stepped();
     let (stream, _) = Stream::open(Arc::new(disk.clone()), Path::new(FOLDER), stream_options(), &committer).unwrap();
     for number in 0..COUNT {
         stream.append(Timestamp::default(), &publication(number), |_| {}).unwrap();
@@ -83,7 +83,7 @@ fn mend(disk: &SimulatedDisk, kind: LogKind) -> Repaired {
 
 /// All payloads that can be read: of the first destination, or of the stream.
 fn read(disk: &SimulatedDisk, kind: LogKind) -> Vec<String> {
-    let committer = Committer::stepped(Arc::new(disk.clone()));
+    let committer = Committer::stepped();
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let publications: Vec<Publication> = match kind {
         LogKind::Spool => {

@@ -66,7 +66,7 @@ impl<S: HasTail> Log<S> {
     /// Lays a file out for the next segment, unless there is little room. `goes_on` is asked, and may wait, after each step.
     pub(crate) fn lay_out_ahead(&self, goes_on: &dyn Fn() -> bool) {
         let bytes = self.lock().segment_bytes();
-        let has_room = self.free_bytes() / limits::LOG_AHEAD_ROOM_SHARE >= bytes;
+        let has_room = self.look_at_room() / limits::LOG_AHEAD_ROOM_SHARE >= bytes;
         let laid_out = if has_room && !self.marks.is_poisoned() { self.write_zeros(bytes, goes_on) } else { Ok(None) };
         // What fails here was promised to nobody: the log goes on in files that grow.
         let ready = laid_out.unwrap_or_default();

@@ -1,30 +1,27 @@
-//! The one that writes: it takes what waits in all logs of a disk as one group, writes it, syncs it, moves the marks and
+//! The one that writes: it takes what waits in all logs as one group, writes it, syncs it, moves the marks and
 //! begins anew at once. What comes in meanwhile is the next group, so groups grow as the disk gets slower. It runs on
 //! a thread, or step by step under a simulation.
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use message::limits;
 use parking_lot::{Condvar, Mutex};
 
 use super::tail::Batch;
-use crate::disk::Disk;
 
 /// A log as the committer sees it.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
-    fn folder(&self) -> &Path;
     /// All that waits; `None` when that is nothing or more than there is room for.
-    fn take(&self, free_bytes: u64) -> Option<Batch>;
+    fn take(&self) -> Option<Batch>;
     fn write(&self, batch: &Batch) -> io::Result<()>;
     fn sync(&self, batch: &Batch) -> io::Result<()>;
     /// Ends a group; whether the next segment's file is to be laid out.
     fn done(&self, batch: Batch) -> bool;
     fn lay_out_ahead(&self, goes_on: &dyn Fn() -> bool);
+    /// Takes a group back that found the disk full.
     fn put_back(&self, batch: Batch);
     fn is_waiting(&self) -> bool;
     fn poison(&self, error: &io::Error);
@@ -36,9 +33,6 @@ pub(crate) struct CommitQueue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     closing: Condvar,
-    free_bytes: AtomicU64,
-    /// Someone who found too little room has looked at it since the committer did.
-    looked_again: AtomicBool,
     layout: Mutex<Layout>,
     /// Nothing happens but in [`Committer::commit_once`].
     is_stepped: bool,
@@ -72,27 +66,6 @@ impl CommitQueue {
         }
     }
 
-    /// What the disk had left when it was last looked at.
-    pub(crate) fn free_bytes(&self) -> u64 {
-        self.free_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Looks at what the disk has left. A disk that does not say is taken to have enough: writing tells.
-    pub(crate) fn look_at_room(&self, disk: &dyn Disk, folder: &Path) -> u64 {
-        let free_bytes = disk.free_bytes(folder).unwrap_or(u64::MAX);
-        self.free_bytes.store(free_bytes, Ordering::Relaxed);
-        free_bytes
-    }
-
-    /// The same before something is refused for what was seen before; once between two looks of the committer, whom every
-    /// refusal asks for another one.
-    pub(crate) fn look_again(&self, disk: &dyn Disk, folder: &Path) -> u64 {
-        match self.looked_again.swap(true, Ordering::Relaxed) {
-            true => self.free_bytes(),
-            false => self.look_at_room(disk, folder),
-        }
-    }
-
     /// Waits until something is announced; `None` when there will be nothing more.
     fn next_group(&self) -> Option<Vec<Arc<dyn Source>>> {
         let mut waiting = self.waiting.lock();
@@ -115,12 +88,10 @@ impl CommitQueue {
         Some(std::mem::take(&mut waiting.sources))
     }
 
-    fn commit(self: &Arc<Self>, disk: &dyn Disk, group: Vec<Arc<dyn Source>>) {
+    fn commit(self: &Arc<Self>, group: Vec<Arc<dyn Source>>) {
         let mut written = Vec::with_capacity(group.len());
         for source in group {
-            let free_bytes = self.look_at_room(disk, source.folder());
-            self.looked_again.store(false, Ordering::Relaxed);
-            let Some(batch) = source.take(free_bytes) else {
+            let Some(batch) = source.take() else {
                 if source.is_waiting() {
                     self.retry(source);
                 }
@@ -130,7 +101,6 @@ impl CommitQueue {
                 Ok(()) => written.push((source, batch)),
                 // Nothing is lost yet: the same bytes go to the same place when there is room.
                 Err(error) if is_full(&error) => {
-                    self.free_bytes.store(0, Ordering::Relaxed);
                     source.put_back(batch);
                     self.retry(source);
                 }
@@ -201,40 +171,37 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Commits the logs of one disk. Dropping it ends the thread when all that waits is written.
+/// Commits logs. Dropping it ends the thread when all that waits is written.
 #[derive(Debug)]
 pub struct Committer {
     pub(crate) queue: Arc<CommitQueue>,
-    pub(crate) disk: Arc<dyn Disk>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Committer {
-    fn new(disk: Arc<dyn Disk>, is_stepped: bool) -> Self {
+    fn new(is_stepped: bool) -> Self {
         let queue = CommitQueue {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             closing: Condvar::new(),
-            free_bytes: AtomicU64::new(u64::MAX),
-            looked_again: AtomicBool::new(false),
             layout: Mutex::default(),
             is_stepped,
         };
-        Self { queue: Arc::new(queue), disk, thread: None }
+        Self { queue: Arc::new(queue), thread: None }
     }
 
     /// One that commits when it is told to, by [`Self::commit_once`].
-    pub fn stepped(disk: Arc<dyn Disk>) -> Self {
-        Self::new(disk, true)
+    pub fn stepped() -> Self {
+        Self::new(true)
     }
 
     /// One with a thread of its own.
-    pub fn start(disk: Arc<dyn Disk>) -> io::Result<Self> {
-        let mut committer = Self::new(disk, false);
-        let (queue, disk) = (Arc::clone(&committer.queue), Arc::clone(&committer.disk));
+    pub fn start() -> io::Result<Self> {
+        let mut committer = Self::new(false);
+        let queue = Arc::clone(&committer.queue);
         let run = move || {
             while let Some(group) = queue.next_group() {
-                queue.commit(&*disk, group);
+                queue.commit(group);
             }
         };
         committer.thread = Some(std::thread::Builder::new().name("log-committer".to_owned()).spawn(run)?);
@@ -250,7 +217,7 @@ impl Committer {
     pub fn commit_once(&self) -> bool {
         let group = std::mem::take(&mut self.queue.waiting.lock().sources);
         let some = !group.is_empty();
-        self.queue.commit(&*self.disk, group);
+        self.queue.commit(group);
         some
     }
 }

@@ -1,5 +1,5 @@
 //! Segmented append-only logs. A record is put into memory under one short lock; the [`Committer`] writes and syncs what
-//! waits in all logs of a disk as one group, then moves the marks that say how far each log is safe and wakes who waits.
+//! waits in all logs as one group, then moves the marks that say how far each log is safe and wakes who waits.
 //!
 //! `record`, `segment` and `publication` are the format on disk, `tail` is what is not yet there, `scan` reads what was
 //! left behind by a process that ended anyhow.
@@ -10,6 +10,7 @@ mod bytes_in;
 mod committer;
 mod end;
 mod files;
+mod free_bytes;
 mod intake;
 mod marks;
 mod publication;

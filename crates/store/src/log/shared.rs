@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::ahead::Ahead;
 use super::committer::{CommitQueue, Source};
 use super::end::EndFile;
+use super::free_bytes::FreeBytes;
 use super::intake::Intake;
 use super::marks::{CommitPoint, Marks, Poisoned};
 use super::segment::Segment;
@@ -39,6 +40,7 @@ pub(crate) struct Log<S> {
     pub(crate) disk: Arc<dyn Disk>,
     files: Mutex<VecDeque<OpenFile>>,
     pub(crate) ahead: Ahead,
+    free_bytes: FreeBytes,
     queue: Arc<CommitQueue>,
     end: EndFile,
 }
@@ -59,11 +61,12 @@ pub(crate) enum Room {
 
 impl<S: HasTail> Log<S> {
     pub(crate) fn new(disk: Arc<dyn Disk>, folder: &Path, queue: Arc<CommitQueue>, mut state: S) -> Self {
-        queue.look_at_room(&*disk, folder);
+        let free_bytes = FreeBytes::look_at(&*disk, folder);
         let marks = Marks::starting_at(state.tail().next());
         let files = Mutex::new(VecDeque::new());
         let (ahead, end, intake) = (Ahead::default(), EndFile::default(), Arc::default());
-        Self { state: Mutex::new(state), marks, intake, folder: folder.to_owned(), disk, files, ahead, queue, end }
+        let (state, folder) = (Mutex::new(state), folder.to_owned());
+        Self { state, marks, intake, folder, disk, files, ahead, free_bytes, queue, end }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
@@ -90,9 +93,9 @@ impl<S: HasTail> Log<S> {
         self.intake.note(tail.waiting_bytes(), self.marks.is_poisoned())
     }
 
-    /// What the disk has left now.
-    pub(crate) fn free_bytes(&self) -> u64 {
-        self.queue.look_at_room(&*self.disk, &self.folder)
+    /// Looks at what the disk has left.
+    pub(crate) fn look_at_room(&self) -> u64 {
+        self.free_bytes.look(&*self.disk, &self.folder)
     }
 
     /// Whether a record of `bytes` may be appended.
@@ -109,17 +112,12 @@ impl<S: HasTail> Log<S> {
         if waiting_bytes >= limits::LOG_BYTES_WAITING_MAX {
             return Room::Full { waiting_bytes };
         }
-        let mut free_bytes = self.queue.free_bytes();
+        let mut free_bytes = self.free_bytes.seen();
         let needed = (waiting_bytes as u64).saturating_add(bytes as u64).saturating_add(limits::LOG_DISK_RESERVE_BYTES);
         if free_bytes < needed {
-            free_bytes = self.queue.look_again(&*self.disk, &self.folder);
+            free_bytes = self.free_bytes.look_again(&*self.disk, &self.folder);
         }
         if free_bytes < needed { Room::Short { free_bytes } } else { Room::Enough }
-    }
-
-    /// Looks at how much room there is now.
-    pub(crate) fn look_at_room(&self) -> u64 {
-        self.queue.look_at_room(&*self.disk, &self.folder)
     }
 
     /// Lets the committer look again how much room there is.
@@ -210,11 +208,8 @@ impl<S: HasTail> Log<S> {
 }
 
 impl<S: HasTail> Source for Log<S> {
-    fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    fn take(&self, free_bytes: u64) -> Option<Batch> {
+    fn take(&self) -> Option<Batch> {
+        let free_bytes = self.free_bytes.look_for_group(&*self.disk, &self.folder);
         let mut state = self.lock();
         let tail = state.tail();
         if !tail.is_waiting() || self.marks.is_poisoned() {
@@ -288,6 +283,7 @@ impl<S: HasTail> Source for Log<S> {
     }
 
     fn put_back(&self, batch: Batch) {
+        self.free_bytes.note_full();
         let mut state = self.lock();
         state.tail().put_back(batch);
         state.tail().announced = true;

@@ -47,7 +47,7 @@ struct Looking {
 impl Looking {
     fn at(stopped: &Stopped) -> Self {
         let disk: Arc<dyn Disk> = Arc::new(ReadOnlyDisk::new(Arc::clone(&stopped.disk)));
-        Self { committer: Committer::stepped(Arc::clone(&disk)), disk }
+        Self { committer: Committer::stepped(), disk }
     }
 
     fn spool(&self, log: &FoundLog) -> Result<Spool, Failure> {

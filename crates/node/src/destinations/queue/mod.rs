@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn a_queue_that_was_just_removed_does_not_say_that_it_took_a_message() {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let committer = Committer::stepped(Arc::clone(&disk) as Arc<dyn store::disk::Disk>);
+        let committer = Committer::stepped();
         let (spool, _) = Spool::open(disk, Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
         let name = QueueName::parse("orders").unwrap();
         let options = QueueSettings::for_dead_letters().resolve(&name).unwrap();

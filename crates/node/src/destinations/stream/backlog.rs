@@ -164,7 +164,7 @@ mod tests {
 
     fn filled(messages: u64) -> Filled {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let committer = Committer::stepped(Arc::clone(&disk) as _);
+        let committer = Committer::stepped();
         let retention = DestinationLimits { messages_max: 10, ..DestinationLimits::NONE };
         let options = StreamOptions { retention, segment_bytes: 256, ..StreamOptions::default() };
         let (stream, _) = Stream::open(disk, Path::new("/s"), options, &committer).unwrap();

@@ -105,7 +105,7 @@ fn all_that_a_subscriber_sees_is_kept() {
 #[test]
 fn more_than_one_buffer_waits_in_order_and_is_written_in_one_group() {
     let disk = SimulatedDisk::new(1);
-    let committer = Committer::stepped(Arc::new(disk.clone()));
+    let committer = Committer::stepped();
     let open = |options| Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), options, &committer).unwrap().0;
     let (spool, id) = (open(SpoolOptions::default()), DestinationId::new(1));
     spool.add(id, DestinationOptions::default()).unwrap();
@@ -278,7 +278,7 @@ fn what_is_not_known_to_wait_is_released_when_all_before_it_is_safe() {
 #[test]
 fn a_reader_beside_the_committer_finds_every_message_whole() {
     let disk = SimulatedDisk::new(1);
-    let committer = Committer::start(Arc::new(disk.clone())).unwrap();
+    let committer = Committer::start().unwrap();
     let (spool, _) = Spool::open(Arc::new(disk), Path::new(FOLDER), SMALL, &committer).unwrap();
     let id = DestinationId::new(1);
     spool.add(id, DestinationOptions::default()).unwrap();

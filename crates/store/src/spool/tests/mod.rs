@@ -42,7 +42,7 @@ impl Bench {
     }
 
     fn open_with(disk: SimulatedDisk, options: SpoolOptions) -> Self {
-        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let committer = Committer::stepped();
         let (spool, recovery) = Spool::open(Arc::new(disk.clone()), Path::new(FOLDER), options, &committer).unwrap();
         Self { disk, committer, spool, recovery }
     }

@@ -33,7 +33,7 @@ struct Bench {
 
 impl Bench {
     fn open(disk: SimulatedDisk, options: StreamOptions) -> Self {
-        let committer = Committer::stepped(Arc::new(disk.clone()));
+        let committer = Committer::stepped();
         let (stream, recovery) = Stream::open(Arc::new(disk.clone()), Path::new(FOLDER), options, &committer).unwrap();
         Self { disk, committer, stream, recovery }
     }

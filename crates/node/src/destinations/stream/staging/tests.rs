@@ -29,7 +29,7 @@ struct World {
 impl World {
     fn open(disk: SimulatedDisk) -> Self {
         let shared = || Arc::new(disk.clone());
-        let committer = Committer::stepped(shared());
+        let committer = Committer::stepped();
         let options = SpoolOptions { segment_bytes: 2048, bytes_max: u64::MAX };
         let (spool, _) = Spool::open(shared(), Path::new("/data/spool"), options, &committer).unwrap();
         spool.add(PUBLISHER, DestinationOptions::default()).unwrap();
