@@ -69,8 +69,11 @@ fn every_error_is_a_problem_document() {
     node.api("GET", "/flows/absent").problem(404);
     node.api("POST", "/flows/absent/deploy").problem(404);
     node.api("GET", "/flows/absent/versions/1").problem(404);
-    node.api("GET", "/kv/absent").problem(404);
-    node.api("GET", "/kv/absent/key").problem(404);
+    for (method, path) in [("GET", "/kv/absent"), ("GET", "/kv/absent/key"), ("DELETE", "/kv/absent/key")] {
+        assert!(node.api(method, path).problem(404).contains("no persistent store `absent`"), "{method} {path}");
+    }
+    assert_eq!(node.api_json("PUT", "/kv/meta/there", &json!(1)).status, 201);
+    assert!(node.api("GET", "/kv/meta/key").problem(404).contains("store `meta` has no key `key`"));
     let unknown = node.api("GET", "/kv/meta?unknown=1").problem(400);
     assert!(
         unknown.contains("the query of `/api/v1/kv/meta` cannot be read") && unknown.contains("`prefix`"),

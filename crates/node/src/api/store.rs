@@ -89,12 +89,11 @@ pub(super) async fn keys(
     Asked(asked): Asked<KeysAsked>,
 ) -> Result<Json<Keys>, Problem> {
     let name = store_name(&store)?;
-    let table = table(&api);
-    if !table.stores()?.iter().any(|store| store.name == name) {
-        return Err(Problem::not_found(format!("there is no persistent store `{name}`; the first write makes it")));
+    if !is_there(&api, &name)? {
+        return Err(no_store(&name));
     }
     let max = asked.max.unwrap_or(limits::API_PAGE_KEYS_MAX).clamp(1, limits::API_PAGE_KEYS_MAX);
-    let page = table.keys(&name, &asked.prefix, asked.from.as_deref(), max, clock::now().wall)?;
+    let page = table(&api).keys(&name, &asked.prefix, asked.from.as_deref(), max, clock::now().wall)?;
     Ok(Json(Keys { keys: page.keys, next: page.next }))
 }
 
@@ -104,7 +103,7 @@ pub(super) async fn keys(
     params(("store" = String, Path), ("key" = String, Path, description = "A slash in it is written %2F.")),
     responses(
         (status = 200, description = "The value.", body = serde_json::Value),
-        (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key, or no such store.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn get(
@@ -114,7 +113,7 @@ pub(super) async fn get(
     let name = store_name(&store)?;
     match table(&api).get(&name, &key, clock::now().wall)? {
         Some(value) => Ok(([(CONTENT_TYPE, JSON)], value.to_json_bytes()).into_response()),
-        None => Err(no_key(&name, &key)),
+        None => Err(no_key(&api, &name, &key)?),
     }
 }
 
@@ -159,7 +158,7 @@ pub(super) async fn put(
     params(("store" = String, Path), ("key" = String, Path)),
     responses(
         (status = 204, description = "The key is gone."),
-        (status = 404, description = "There is no such key.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such key, or no such store.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn delete(
@@ -170,7 +169,7 @@ pub(super) async fn delete(
     if table(&api).delete(&name, &key, clock::now().wall).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(no_key(&name, &key))
+        Err(no_key(&api, &name, &key)?)
     }
 }
 
@@ -182,8 +181,20 @@ fn store_name(text: &str) -> Result<StoreName, Problem> {
     StoreName::parse(text).map_err(Problem::bad_request)
 }
 
-fn no_key(store: &StoreName, key: &str) -> Problem {
-    Problem::not_found(format!("store `{store}` has no key `{key}`"))
+fn is_there(api: &ApiState, name: &StoreName) -> Result<bool, ReadError> {
+    Ok(table(api).stores()?.iter().any(|store| store.name == *name))
+}
+
+fn no_store(name: &StoreName) -> Problem {
+    Problem::not_found(format!("there is no persistent store `{name}`; the first write makes it"))
+}
+
+/// What is missing where a key is not found.
+fn no_key(api: &ApiState, store: &StoreName, key: &str) -> Result<Problem, ReadError> {
+    Ok(match is_there(api, store)? {
+        true => Problem::not_found(format!("store `{store}` has no key `{key}`")),
+        false => no_store(store),
+    })
 }
 
 impl From<ReadError> for Problem {
