@@ -6,7 +6,8 @@ use crate::harness::properties::{
     AUTHENTICATION_METHOD, PACKET_BYTES_MAX, Properties, Property, QOS_MAX, RETAIN_AVAILABLE, SESSION_EXPIRY,
     SHARED_AVAILABLE, SUBSCRIPTION_ID_AVAILABLE, WILDCARD_AVAILABLE, WILL_DELAY,
 };
-use crate::harness::{Body, Case, Connect, Packet, Publish, Will};
+use crate::harness::server::BACKLOG_MESSAGES_MAX;
+use crate::harness::{AckKind, Body, Case, Connect, Packet, Publish, Will};
 
 scenarios! {
     BOTH:
@@ -19,7 +20,8 @@ scenarios! {
         a_session_lasts_as_long_as_its_connection,
         connack_comes_before_everything_else,
         a_refusal_speaks_of_no_session_and_leaves_it_alone,
-        a_packet_larger_than_the_server_takes_ends_the_connection;
+        a_packet_larger_than_the_server_takes_ends_the_connection,
+        what_the_server_has_no_room_for_now_is_refused_alone;
     ONLY_5:
         a_session_ends_when_its_expiry_has_passed,
         disconnect_may_change_the_expiry,
@@ -147,6 +149,40 @@ fn a_packet_larger_than_the_server_takes_ends_the_connection(case: &Case<'_>) {
     client.expect_disconnect(0x95);
 }
 
+fn what_the_server_has_no_room_for_now_is_refused_alone(case: &Case<'_>) {
+    for qos in [1, 2] {
+        let topic = case.topic(&format!("t/{qos}"));
+        let connect = case.connect(&format!("full/{qos}")).kept();
+        let mut full = case.client_with(&connect);
+        full.subscribe(&topic, 2);
+        full.leave();
+        let mut witness = case.subscriber(&topic, 0);
+        let mut publisher = case.someone();
+        for number in 0..BACKLOG_MESSAGES_MAX {
+            assert!(publisher.publish(&Publish::new(&topic, &number.to_string()).qos(qos)) < 0x80);
+            assert_eq!(witness.take_text(), number.to_string());
+        }
+        let more = Publish::new(&topic, "more").qos(qos).id(60_000);
+        if case.is_5() {
+            assert_eq!(publisher.publish(&more), 0x97);
+            publisher.ping();
+        } else {
+            // There is no word for it: the connection that the packet came by ends, and no other.
+            publisher.send(&more.bytes(case.version));
+            publisher.expect_closed();
+        }
+        case.assert_nothing_waits(&mut witness);
+        // It passes: once there is room the same message is taken, and comes once.
+        let mut full = case.client_with(&connect);
+        for number in 0..BACKLOG_MESSAGES_MAX {
+            assert_eq!(full.take_text(), number.to_string());
+        }
+        case.publish(&Publish { id: 0, ..more });
+        assert_eq!((full.take_text(), witness.take_text()), ("more".to_owned(), "more".to_owned()));
+        case.assert_nothing_waits(&mut full);
+    }
+}
+
 fn a_session_ends_when_its_expiry_has_passed(case: &Case<'_>) {
     // The will tells when the session has ended.
     let will = Will::new(&case.topic("will"), "over").with(Property::number(WILL_DELAY, 600));
@@ -201,6 +237,11 @@ fn answers_fit_what_the_client_takes(case: &Case<'_>) {
     }
     assert_eq!(client.subscribe_all(&[], &[(&case.topic("f"), 0)]), [0]);
     client.unsubscribe(&["never/subscribed"]);
+    // Identifiers that are not known are answered with an error.
+    client.send_ack(AckKind::Pubrel, 4711);
+    client.expect_ack(AckKind::Pubcomp, 4711);
+    client.send_ack(AckKind::Pubrec, 4712);
+    client.expect_ack(AckKind::Pubrel, 4712);
     // QoS 3.
     client.send(&[0x36, 0x05, 0, 1, b'a', 0, 1]);
     client.expect_disconnect(0x81);

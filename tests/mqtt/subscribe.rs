@@ -13,6 +13,7 @@ scenarios! {
         each_filter_of_a_request_is_answered_in_its_order,
         a_filter_that_cannot_be_granted_fails_alone,
         the_same_filter_replaces_its_subscription,
+        replacing_a_subscription_loses_no_message,
         messages_come_with_the_lower_qos,
         unsubscribing_compares_filters_as_they_are,
         unsubscribing_stops_new_messages,
@@ -98,6 +99,23 @@ fn the_same_filter_replaces_its_subscription(case: &Case<'_>) {
         assert_eq!(client.take().qos, qos);
         case.assert_nothing_waits(&mut client);
     }
+}
+
+fn replacing_a_subscription_loses_no_message(case: &Case<'_>) {
+    const MESSAGES: u16 = 500;
+    let topic = case.topic("t");
+    let mut client = case.subscriber(&topic, 1);
+    let mut publisher = case.someone();
+    // All at once: they come while the subscription is replaced again and again.
+    let publish = |number: u16| Publish::new(&topic, &number.to_string()).qos(1).id(number).bytes(case.version);
+    publisher.send(&(1..=MESSAGES).flat_map(publish).collect::<Vec<u8>>());
+    for qos in [2, 1].into_iter().cycle().take(50) {
+        client.subscribe(&topic, qos);
+    }
+    for number in 1..=MESSAGES {
+        assert_eq!(client.take_text(), number.to_string());
+    }
+    case.assert_nothing_waits(&mut client);
 }
 
 fn messages_come_with_the_lower_qos(case: &Case<'_>) {

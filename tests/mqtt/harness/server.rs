@@ -11,6 +11,9 @@ use crate::node::{self, Node, NodeOptions};
 
 const MISSING: &str = "these tests need mosquitto: install it with `apt-get install mosquitto`";
 
+/// Messages that may wait for one session of Headwater; it refuses what would be more.
+pub(crate) const BACKLOG_MESSAGES_MAX: u32 = 100;
+
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -44,7 +47,14 @@ pub(crate) enum Server {
 impl Server {
     pub(crate) fn start(kind: Kind) -> Self {
         match kind {
-            Kind::Headwater => Self::Headwater(Node::start_with(&NodeOptions::default().set("log.level", "error"))),
+            Kind::Headwater => {
+                let most = BACKLOG_MESSAGES_MAX.to_string();
+                let options = NodeOptions::default()
+                    .set("log.level", "error")
+                    .set("sessions.backlog_messages_max", &most)
+                    .set("sessions.backlog_full", "refuse");
+                Self::Headwater(Node::start_with(&options))
+            }
             Kind::Mosquitto => Self::Mosquitto(Mosquitto::start()),
         }
     }
