@@ -42,6 +42,11 @@ impl Running {
         self.folder.path.join("data")
     }
 
+    /// The same without its processes, which are killed.
+    pub(crate) fn killed(self) -> Self {
+        Self { processes: Vec::new(), ..self }
+    }
+
     pub(crate) fn cpu_us(&self) -> Result<u64, Stopped> {
         self.processes.iter().map(Process::cpu_us).sum()
     }
@@ -133,12 +138,10 @@ pub(crate) fn start_headwater_with(binary: &Path, flows: Option<&str>, settings:
     Ok(Running { name: "Headwater", port, processes: vec![process], folder })
 }
 
-/// Kills a node without flows and starts it again on what it has left. It need not be ready when this returns.
-pub(crate) fn kill_and_start_again(node: Running, binary: &Path, settings: &[&str]) -> Result<Running, Stopped> {
-    let Running { name, port, processes, folder } = node;
-    drop(processes);
-    let process = headwater(binary, &folder, port, &folder.path.join("flows"), settings)?;
-    Ok(Running { name, port, processes: vec![process], folder })
+/// Starts a node without flows again on what it has left. It need not be ready when this returns.
+pub(crate) fn start_again(killed: Running, binary: &Path, settings: &[&str]) -> Result<Running, Stopped> {
+    let process = headwater(binary, &killed.folder, killed.port, &killed.folder.path.join("flows"), settings)?;
+    Ok(Running { processes: vec![process], ..killed })
 }
 
 fn headwater(binary: &Path, folder: &Folder, port: u16, flows: &Path, settings: &[&str]) -> Result<Process, Stopped> {

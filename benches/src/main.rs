@@ -14,6 +14,7 @@ mod idle_suite;
 mod load;
 mod neighbour_suite;
 mod options;
+mod page_cache;
 mod process;
 mod publisher;
 mod receiver;

@@ -1,5 +1,6 @@
 //! How fast a node is back that was killed with a log of 1 GB: in the backlog of a session, in a queue and in a stream, a
-//! third in each, beside a thousand sessions with a few messages. From its exec to the first CONNACK, and what it holds then.
+//! third in each, beside a thousand sessions with a few messages. From its exec to the first CONNACK, and what it holds then:
+//! as after a kill, with what was written still in memory, and as after a loss of power, with the files on the disk alone.
 
 use std::fs;
 use std::io;
@@ -7,12 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::{now_ns, sleep};
-use crate::contender::{Running, kill_and_start_again, start_headwater_with};
+use crate::contender::{Running, start_again, start_headwater_with};
 use crate::disk_load::{ABSENT, Until, connect, leave_session, publish_as};
 use crate::disk_suite::mib;
 use crate::figures::{Column, Measured, Scenario, print};
 use crate::frames;
 use crate::options::Options;
+use crate::page_cache::forget_files;
 use crate::stopped::Stopped;
 use crate::traffic::{Payload, Traffic};
 
@@ -71,7 +73,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
     let mut scenarios = Vec::new();
     for (name, bytes) in [("64 bytes", 64), ("256 bytes", 256), ("4,096 bytes", 4_096)] {
         if options.headwater.is_file() && name.contains(&options.only) {
-            scenarios.push(Scenario { name, rounds: vec![("Headwater", restarts(options, bytes)?)] });
+            let [in_memory, on_disk] = restarts(options, bytes)?;
+            let rounds = vec![("files in memory", in_memory), ("files on disk alone", on_disk)];
+            scenarios.push(Scenario { name, rounds });
         }
     }
     if !scenarios.is_empty() {
@@ -80,8 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Fills the logs, then kills the node and starts it again, once a round.
-fn restarts(options: &Options, payload_bytes: usize) -> Result<Vec<Restarted>, Stopped> {
+/// Fills the logs, then kills the node and starts it again, twice a round: with its files in memory, and on the disk alone.
+fn restarts(options: &Options, payload_bytes: usize) -> Result<[Vec<Restarted>; 2], Stopped> {
     let payload = Payload::Bytes(payload_bytes);
     let traffic = Traffic { publishers: DESTINATIONS, subscribers: 1, qos: 1, payload, filter: "bench/in/0" };
     let mut node = start_headwater_with(&options.headwater, None, SETTINGS)?;
@@ -91,24 +95,30 @@ fn restarts(options: &Options, payload_bytes: usize) -> Result<Vec<Restarted>, S
     }
     let mut messages =
         publish_as(TO_ALL, node.port(), &traffic, WINDOW, Until::Acknowledged(MESSAGES_TO_ALL))?.messages;
-    let mut rounds = Vec::new();
-    for round in 0..options.rounds {
-        let shares = if round == 0 { LOG_BYTES } else { MORE_BYTES };
+    let mut rounds = [Vec::new(), Vec::new()];
+    for number in 0..2 * options.rounds {
+        let shares = if number == 0 { LOG_BYTES } else { MORE_BYTES };
         for (publisher, bytes) in shares.into_iter().enumerate() {
             let until = Until::Acknowledged(bytes / (payload_bytes + RECORD_BYTES) as u64);
             messages += publish_as(publisher, node.port(), &traffic, WINDOW, until)?.messages;
         }
-        let (again, restarted) = restart(node, options, messages)?;
+        let is_cold = number % 2 == 1;
+        let (again, restarted) = restart(node, options, messages, is_cold)?;
         node = again;
-        rounds.push(restarted);
+        rounds[usize::from(is_cold)].push(restarted);
     }
     Ok(rounds)
 }
 
-fn restart(node: Running, options: &Options, messages: u64) -> Result<(Running, Restarted), Stopped> {
+fn restart(node: Running, options: &Options, messages: u64, is_cold: bool) -> Result<(Running, Restarted), Stopped> {
     let log_bytes = log_bytes(&node)?;
+    let killed = node.killed();
+    if is_cold {
+        let path = killed.data_dir();
+        forget_files(&path).map_err(|source| Stopped::Read { path, source })?;
+    }
     let start_ns = now_ns();
-    let node = kill_and_start_again(node, &options.headwater, SETTINGS)?;
+    let node = start_again(killed, &options.headwater, SETTINGS)?;
     let ready_ns = first_connack_ns(node.port(), start_ns)?;
     let (cpu_us, rss_kib) = (node.cpu_us()?, node.rss_kib()?);
     sleep(SETTLE);
