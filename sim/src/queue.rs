@@ -134,6 +134,7 @@ impl WorkQueue {
             match output.unwrap_or_else(|error| panic!("the queue can be read: {error}")) {
                 None => return,
                 Some(QueueOutput::Expired { .. }) => panic!("nothing expires here"),
+                Some(QueueOutput::Searching) => {}
                 Some(QueueOutput::Deliver { consumer, tag, publication }) => {
                     let ticket = Ticket { queue: Arc::clone(self), consumer, tag, taken: AtomicBool::new(false) };
                     // A consumer that left meanwhile has no sink, and its ticket gives the message back.

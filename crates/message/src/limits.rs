@@ -123,8 +123,14 @@ pub const QUEUE_REFUSALS_MAX: usize = 64;
 pub const QUEUE_CHOOSY_MESSAGES_MAX: usize = 512;
 /// Consumers of one queue.
 pub const QUEUE_CONSUMERS_MAX: usize = 10_000;
-/// Messages of one queue that its memory knows: with consumers, delayed, read ahead. Each costs some 200 bytes.
+/// Messages of one queue that its memory knows: with consumers, given back to come again later, read ahead. Each costs some
+/// 200 bytes.
 pub const QUEUE_HELD_MESSAGES_MAX: usize = 100_000;
+/// Delayed messages of one queue that its memory knows, at some 50 bytes each. When there are more, those that are due later
+/// are found in the log when these are gone: reading a million for that takes about a second.
+pub const QUEUE_DELAYED_MESSAGES_KEPT: usize = 100_000;
+/// Steps in which a queue reads on, while none of what it reads can go out, before it lets others have their turn.
+pub const QUEUE_READS_MAX: usize = 4;
 /// Messages that a queue reads ahead of its consumers, so that it need not read for each.
 pub const QUEUE_READ_AHEAD_MESSAGES: usize = 512;
 /// Messages among which a queue with priorities chooses.

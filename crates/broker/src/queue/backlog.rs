@@ -55,6 +55,7 @@ pub trait Backlog {
     fn acknowledge(&mut self, ordinals: &[Ordinal]) -> Self::Commit;
 
     /// Remembers that a message was handed out so many times. Nobody waits for the disk: after a loss of power the
-    /// count may be one of a moment before.
-    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32);
+    /// count may be one of a moment before. A message that is `in_turn` is not handed out before those that lie before it,
+    /// but for such as are not in turn themselves.
+    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32, in_turn: bool);
 }

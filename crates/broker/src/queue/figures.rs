@@ -9,8 +9,9 @@ pub struct QueueFigures {
     pub consumers: usize,
     /// Messages that consumers have now.
     pub in_flight: usize,
-    /// Messages that wait for their delay now, of those that are read ahead.
-    pub delayed: usize,
+    /// Messages that wait for their delay now, of those that were read for consumers. Those that had no place in memory are
+    /// counted until they are found again.
+    pub delayed: u64,
     /// Times that a message went to a consumer.
     pub delivered: u64,
     /// Those that were not the first time.

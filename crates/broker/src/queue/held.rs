@@ -5,17 +5,22 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use message::Publication;
+use message::{Publication, limits};
 
 use super::backlog::Ordinal;
 use super::consumers::ConsumerId;
 use super::output::DeathReason;
+use super::turn::{Instant, Turn};
 
 /// One message that was read and is not acknowledged.
 #[derive(Debug)]
 pub(super) struct Held {
     /// 0 in a queue that goes by arrival.
     pub(super) priority: u8,
+    /// Since when it may go out.
+    pub(super) since: Instant,
+    /// See [`Backlog::note_deliveries`](super::Backlog::note_deliveries).
+    pub(super) in_turn: bool,
     pub(super) deliveries: u32,
     pub(super) state: State,
     /// Consumers that cannot take it.
@@ -25,7 +30,7 @@ pub(super) struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Ready,
-    /// Until its timer is over.
+    /// Given back, until its timer is over.
     Delayed,
     InFlight(ConsumerId),
     Dead(DeathReason),
@@ -35,12 +40,22 @@ pub(super) enum State {
 #[derive(Debug, Default)]
 pub(super) struct HeldMessages {
     by_ordinal: BTreeMap<Ordinal, Held>,
-    ready: BTreeSet<(Reverse<u8>, Ordinal)>,
+    ready: BTreeSet<Place>,
     /// Those among the ready ones that some consumers cannot take.
-    choosy: BTreeSet<(Reverse<u8>, Ordinal)>,
+    choosy: BTreeSet<Place>,
     contents: BTreeMap<Ordinal, Arc<Publication>>,
     contents_bytes: usize,
     in_flight: usize,
+    delayed: usize,
+}
+
+/// Where a message stands among those that are ready: the first goes out first.
+pub(super) type Place = (Reverse<u8>, Turn);
+
+impl Held {
+    fn place(&self, ordinal: Ordinal) -> Place {
+        (Reverse(self.priority), Turn { since: self.since, ordinal })
+    }
 }
 
 impl HeldMessages {
@@ -56,6 +71,11 @@ impl HeldMessages {
         self.in_flight
     }
 
+    /// Those that consumers gave back to come again later.
+    pub(super) fn delayed_len(&self) -> usize {
+        self.delayed
+    }
+
     pub(super) fn get(&self, ordinal: Ordinal) -> Option<&Held> {
         self.by_ordinal.get(&ordinal)
     }
@@ -66,33 +86,33 @@ impl HeldMessages {
 
     pub(super) fn insert(&mut self, ordinal: Ordinal, held: Held) {
         self.remove(ordinal);
-        self.enter(ordinal, held.priority, held.state, !held.refused_by.is_empty());
+        self.enter(held.place(ordinal), held.state, !held.refused_by.is_empty());
         self.by_ordinal.insert(ordinal, held);
     }
 
     pub(super) fn remove(&mut self, ordinal: Ordinal) -> Option<Held> {
         let held = self.by_ordinal.remove(&ordinal)?;
-        self.exit(ordinal, held.priority, held.state);
+        self.exit(held.place(ordinal), held.state);
         self.forget_content(ordinal);
         Some(held)
     }
 
     pub(super) fn set_state(&mut self, ordinal: Ordinal, state: State) {
         if let Some(held) = self.by_ordinal.get_mut(&ordinal) {
-            let (priority, before) = (held.priority, std::mem::replace(&mut held.state, state));
+            let (place, before) = (held.place(ordinal), std::mem::replace(&mut held.state, state));
             let is_choosy = !held.refused_by.is_empty();
-            self.exit(ordinal, priority, before);
-            self.enter(ordinal, priority, state, is_choosy);
+            self.exit(place, before);
+            self.enter(place, state, is_choosy);
         }
     }
 
     /// Says who cannot take the message.
     pub(super) fn set_refused_by(&mut self, ordinal: Ordinal, refused_by: Vec<ConsumerId>) {
         if let Some(held) = self.by_ordinal.get_mut(&ordinal) {
-            let (priority, state, is_choosy) = (held.priority, held.state, !refused_by.is_empty());
+            let (place, state, is_choosy) = (held.place(ordinal), held.state, !refused_by.is_empty());
             held.refused_by = refused_by;
-            self.exit(ordinal, priority, state);
-            self.enter(ordinal, priority, state, is_choosy);
+            self.exit(place, state);
+            self.enter(place, state, is_choosy);
         }
     }
 
@@ -104,21 +124,29 @@ impl HeldMessages {
     }
 
     /// The first message that everyone can take, and where it stands among all that are ready.
-    pub(super) fn first_ready(&self) -> Option<(Reverse<u8>, Ordinal)> {
+    pub(super) fn first_ready(&self) -> Option<Place> {
         self.ready.first().copied()
     }
 
+    /// Whether the message that goes out after this one lies so close behind it that they are read together.
+    pub(super) fn is_ready_close_behind(&self, ordinal: Ordinal) -> bool {
+        let next = self.ready.iter().map(|(_, turn)| turn.ordinal).find(|other| *other != ordinal);
+        let span = limits::QUEUE_READ_MESSAGES_MAX as u64;
+        next.is_some_and(|next| next > ordinal && next.0 - ordinal.0 < span)
+    }
+
     /// Those that are ready and that some consumers cannot take, in the order in which they go out.
-    pub(super) fn choosy(&self) -> impl Iterator<Item = (Reverse<u8>, Ordinal, &[ConsumerId])> {
-        self.choosy.iter().filter_map(|(priority, ordinal)| {
-            self.by_ordinal.get(ordinal).map(|held| (*priority, *ordinal, &*held.refused_by))
+    pub(super) fn choosy(&self) -> impl Iterator<Item = (Place, &[ConsumerId])> {
+        self.choosy.iter().filter_map(|place| {
+            let (_, turn) = place;
+            self.by_ordinal.get(&turn.ordinal).map(|held| (*place, &*held.refused_by))
         })
     }
 
     /// Keeps the content of a message that will go out soon, as long as all of these weigh no more than `bytes_max`.
     pub(super) fn keep_content(&mut self, ordinal: Ordinal, publication: Arc<Publication>, bytes_max: usize) {
         let bytes = publication.weight_bytes();
-        if self.contents_bytes + bytes <= bytes_max {
+        if self.contents_bytes + bytes <= bytes_max && !self.contents.contains_key(&ordinal) {
             self.contents_bytes += bytes;
             self.contents.insert(ordinal, publication);
         }
@@ -135,23 +163,25 @@ impl HeldMessages {
         drop(self.take_content(ordinal));
     }
 
-    fn enter(&mut self, ordinal: Ordinal, priority: u8, state: State, is_choosy: bool) {
+    fn enter(&mut self, place: Place, state: State, is_choosy: bool) {
         match state {
-            State::Ready if is_choosy => drop(self.choosy.insert((Reverse(priority), ordinal))),
-            State::Ready => drop(self.ready.insert((Reverse(priority), ordinal))),
+            State::Ready if is_choosy => drop(self.choosy.insert(place)),
+            State::Ready => drop(self.ready.insert(place)),
             State::InFlight(_) => self.in_flight += 1,
-            State::Delayed | State::Dead(_) => {}
+            State::Delayed => self.delayed += 1,
+            State::Dead(_) => {}
         }
     }
 
-    fn exit(&mut self, ordinal: Ordinal, priority: u8, state: State) {
+    fn exit(&mut self, place: Place, state: State) {
         match state {
             State::Ready => {
-                self.ready.remove(&(Reverse(priority), ordinal));
-                self.choosy.remove(&(Reverse(priority), ordinal));
+                self.ready.remove(&place);
+                self.choosy.remove(&place);
             }
             State::InFlight(_) => self.in_flight -= 1,
-            State::Delayed | State::Dead(_) => {}
+            State::Delayed => self.delayed -= 1,
+            State::Dead(_) => {}
         }
     }
 }

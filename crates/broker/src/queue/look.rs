@@ -1,11 +1,11 @@
 //! What a person does to a queue: looking at messages without taking them, and throwing them away.
 
-use message::limits;
+use message::{Now, limits};
 
-use super::Queue;
 use super::backlog::{Backlog, Ordinal, ReadOn, Stored};
 use super::consumers::ConsumerId;
 use super::held::State;
+use super::{Queue, properties};
 
 /// A message that someone looks at.
 #[derive(Debug, Clone)]
@@ -39,6 +39,7 @@ impl Queue {
     /// Messages from a place on, as [`Backlog::read`] finds them, and what each waits for. It takes nothing.
     pub fn peek<B: Backlog>(
         &self,
+        now: Now,
         from: Ordinal,
         messages_max: usize,
         bytes_max: usize,
@@ -51,6 +52,7 @@ impl Queue {
             let held = self.held.get(stored.ordinal);
             stored.deliveries = held.map_or(stored.deliveries, |held| held.deliveries);
             let state = match held.map(|held| held.state) {
+                None if self.is_delayed(now, &stored) => MessageState::Delayed,
                 None | Some(State::Ready) => MessageState::Waiting,
                 Some(State::Delayed) => MessageState::Delayed,
                 Some(State::InFlight(consumer)) => MessageState::InFlight(consumer),
@@ -61,20 +63,27 @@ impl Queue {
         Ok(read_on)
     }
 
+    /// Whether the publisher's delay of a message that was not handed out is not over.
+    fn is_delayed(&self, now: Now, stored: &Stored) -> bool {
+        let publication = &stored.publication;
+        let until = publication.published_at.saturating_add(properties::delay(publication));
+        self.options.has_delay && until > now.wall
+    }
+
     /// Throws away messages before `until`, as many as one step takes. Those that consumers have stay.
     pub fn handle_purge<B: Backlog>(&mut self, until: Ordinal, backlog: &mut B) -> Result<Purged, B::Error> {
         let mut gone: Vec<Ordinal> = Vec::new();
         let idle = |state| !matches!(state, State::InFlight(_));
         gone.extend(self.held.iter().filter(|(at, held)| *at < until && idle(held.state)).map(|(at, _)| at));
-        let mut more = false;
-        if self.unread < until {
-            let mut found = Vec::new();
-            let step = limits::QUEUE_PURGE_STEP_MESSAGES;
-            let read_on = backlog.read(self.unread, step, limits::QUEUE_READ_AHEAD_BYTES, &mut found)?;
-            self.unread = read_on.from.min(until);
-            more = read_on.more && read_on.from < until;
-            gone.extend(found.into_iter().map(|stored| stored.ordinal).filter(|ordinal| *ordinal < until));
-        }
+        gone.extend(self.delayed.take_before(until));
+        let more = match self.delayed.beyond().filter(|(from, _)| *from < until) {
+            Some((from, to)) => {
+                let beyond = self.beyond_between(from, to.min(until), backlog)?;
+                gone.extend(beyond);
+                true
+            }
+            None => self.purge_unread(until, backlog, &mut gone)?,
+        };
         for ordinal in &gone {
             self.timers.cancel(*ordinal);
             self.held.remove(*ordinal);
@@ -82,6 +91,41 @@ impl Queue {
         backlog.acknowledge(&gone);
         self.figures.purged += gone.len() as u64;
         Ok(Purged { messages: gone.len() as u64, more })
+    }
+
+    /// Some of the delayed messages that are not kept in memory.
+    fn beyond_between<B: Backlog>(
+        &mut self,
+        from: Ordinal,
+        to: Ordinal,
+        backlog: &mut B,
+    ) -> Result<Vec<Ordinal>, B::Error> {
+        let mut found = Vec::new();
+        let read_on =
+            backlog.read(from, limits::QUEUE_PURGE_STEP_MESSAGES, limits::QUEUE_READ_AHEAD_BYTES, &mut found)?;
+        let until = if read_on.more { read_on.from.min(to) } else { to };
+        let places = found.into_iter().map(|stored| stored.ordinal);
+        let beyond: Vec<Ordinal> = places.filter(|at| *at < until && self.held.get(*at).is_none()).collect();
+        self.delayed.gone_beyond(until, beyond.len() as u64);
+        Ok(beyond)
+    }
+
+    /// Passes over some messages that were not read. Whether there are more.
+    fn purge_unread<B: Backlog>(
+        &mut self,
+        until: Ordinal,
+        backlog: &mut B,
+        gone: &mut Vec<Ordinal>,
+    ) -> Result<bool, B::Error> {
+        if self.unread >= until {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        let step = limits::QUEUE_PURGE_STEP_MESSAGES;
+        let read_on = backlog.read(self.unread, step, limits::QUEUE_READ_AHEAD_BYTES, &mut found)?;
+        self.unread = read_on.from.min(until);
+        gone.extend(found.into_iter().map(|stored| stored.ordinal).filter(|ordinal| *ordinal < until));
+        Ok(read_on.more && read_on.from < until)
     }
 
     /// Throws one message away, unless a consumer has it. Returns whether it was there.
@@ -96,7 +140,9 @@ impl Queue {
             return Ok(false);
         }
         self.timers.cancel(ordinal);
-        self.held.remove(ordinal);
+        if self.held.remove(ordinal).is_none() && ordinal < self.unread {
+            self.delayed.forget(ordinal);
+        }
         backlog.acknowledge(&[ordinal]);
         self.figures.purged += 1;
         Ok(true)

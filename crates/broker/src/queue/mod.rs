@@ -1,8 +1,10 @@
 //! A queue: each of its messages goes to one consumer, who keeps it until it is acknowledged, given back, or overdue.
 //! The messages themselves lie in a log ([`Backlog`]); here stands who has which, who is next, and what failed.
 
+mod ahead;
 mod backlog;
 mod consumers;
+mod delayed;
 mod figures;
 mod hand_out;
 mod held;
@@ -13,6 +15,7 @@ mod properties;
 mod settle;
 mod spool_backlog;
 mod timers;
+mod turn;
 
 use std::collections::VecDeque;
 
@@ -21,6 +24,7 @@ use message::{Moment, Now, limits};
 pub use backlog::{Backlog, Ordinal, ReadOn, Stored};
 pub use consumers::ConsumerId;
 use consumers::Consumers;
+use delayed::Delayed;
 pub use figures::QueueFigures;
 use held::{HeldMessages, State};
 pub use look::{MessageState, Peeked, Purged};
@@ -34,6 +38,7 @@ pub use settle::{Nack, SettleError};
 pub use spool_backlog::SpoolBacklog;
 pub use timers::Timer;
 use timers::Timers;
+use turn::Instant;
 
 /// A queue, as a plain value with one owner.
 ///
@@ -43,17 +48,23 @@ use timers::Timers;
 /// Promises, as long as the log keeps its own:
 /// - A message is with one consumer at a time, and comes again unless it was acknowledged, is dead or expired.
 /// - Of the messages that may go out the oldest goes first, or the most urgent, as its [`Ordering`] says; one that comes
-///   again is as old as it was.
+///   again is as old as it was. A message that was published with a delay counts as published when that is over.
 /// - Consumers with room take turns.
 ///
-/// Its memory is bounded by [`limits::QUEUE_HELD_MESSAGES_MAX`] places and [`limits::QUEUE_READ_AHEAD_BYTES`] of content,
-/// whatever the log holds. When so many messages are with consumers or delayed, those behind them wait.
+/// Its memory is bounded by [`limits::QUEUE_HELD_MESSAGES_MAX`] places, [`limits::QUEUE_DELAYED_MESSAGES_KEPT`] of those
+/// whose publishers delayed them, and [`limits::QUEUE_READ_AHEAD_BYTES`] of content, whatever the log holds. Any number of
+/// messages may be delayed by their publishers. When as many as it has places for are with consumers or were given back to
+/// come again later, those behind them wait.
 #[derive(Debug)]
 pub struct Queue {
     options: QueueOptions,
     held: HeldMessages,
     consumers: Consumers,
     timers: Timers,
+    /// Messages that their publishers delayed and that were not handed out.
+    delayed: Delayed,
+    /// The last message that was read arrived then.
+    arrived: Instant,
     /// Messages that died and were not yet put out.
     dying: VecDeque<Ordinal>,
     /// The first place that was not read.
@@ -71,6 +82,8 @@ impl Queue {
             held: HeldMessages::default(),
             consumers: Consumers::default(),
             timers: Timers::default(),
+            delayed: Delayed::new(options.delayed_messages_kept),
+            arrived: Instant::EARLIEST,
             dying: VecDeque::new(),
             unread: oldest,
             more: true,
@@ -124,11 +137,13 @@ impl Queue {
 
     /// When [`Queue::handle_timeout`] should be called next.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        self.timers.next()
+        let delay_over = self.delayed.next().map(Instant::moment);
+        self.timers.next().into_iter().chain(delay_over).min()
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.delayed.look(Instant::of(now.moment));
         while let Some((ordinal, timer)) = self.timers.pop_due(now.moment) {
             match timer {
                 Timer::AckDeadline => self.take_back(now, ordinal),
@@ -140,7 +155,7 @@ impl Queue {
 
     /// All counters at this moment.
     pub fn figures(&self) -> QueueFigures {
-        let delayed = self.held.iter().filter(|(_, held)| held.state == State::Delayed).count();
+        let delayed = self.held.delayed_len() as u64 + self.delayed.len();
         QueueFigures { consumers: self.consumers.len(), in_flight: self.held.in_flight_len(), delayed, ..self.figures }
     }
 

@@ -20,6 +20,8 @@ pub struct QueueOptions {
     pub dies_when_all_refuse: bool,
     /// Messages that are read ahead of the consumers.
     pub read_ahead_messages: usize,
+    /// Delayed messages that are kept in memory; others are found in the log when their time comes.
+    pub delayed_messages_kept: usize,
 }
 
 /// Which message comes first.
@@ -47,6 +49,7 @@ impl QueueOptions {
             has_delay: true,
             dies_when_all_refuse: false,
             read_ahead_messages,
+            delayed_messages_kept: limits::QUEUE_DELAYED_MESSAGES_KEPT,
         }
     }
 

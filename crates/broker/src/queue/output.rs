@@ -26,6 +26,8 @@ pub enum QueueOutput {
     DeadLetter { ordinal: Ordinal, reason: DeathReason, deliveries: u32, publication: Arc<Publication> },
     /// Messages whose time was over were dropped. There may be many in a row: a good moment to let others go on.
     Expired { messages: u64 },
+    /// Messages were read, and none of them can go out yet. There is more to do after others had their turn.
+    Searching,
 }
 
 /// Why a message is handed out no more.

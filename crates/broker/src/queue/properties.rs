@@ -40,6 +40,11 @@ pub(super) fn delay(publication: &Publication) -> Duration {
     asked.unwrap_or_default().min(limits::SETTING_SPAN_MAX)
 }
 
+/// Whether a message is handed out in the order of arrival, as far as its publisher has a say in it.
+pub(super) fn is_in_turn(publication: &Publication) -> bool {
+    delay(publication).is_zero()
+}
+
 /// The message as it goes to the dead letters: it says where it died, why, and after how many deliveries. Its delay and
 /// its expiry are over and stay behind.
 pub fn dead_letter(publication: &Publication, queue: &QueueName, reason: DeathReason, deliveries: u32) -> Publication {

@@ -70,7 +70,8 @@ impl Queue {
 
     fn return_unseen<B: Backlog>(&mut self, ordinal: Ordinal, backlog: &mut B) {
         let deliveries = self.held.count_delivery(ordinal, false);
-        backlog.note_deliveries(ordinal, deliveries);
+        let in_turn = self.held.get(ordinal).is_none_or(|held| held.in_turn);
+        backlog.note_deliveries(ordinal, deliveries, in_turn);
         self.held.set_state(ordinal, State::Ready);
     }
 
@@ -94,7 +95,7 @@ impl Queue {
     /// Consumers have gone, for whom messages may have waited that the others cannot take.
     pub(super) fn look_for_takers(&mut self) {
         let choosy: Vec<_> =
-            self.held.choosy().map(|(_, ordinal, refused_by)| (ordinal, refused_by.to_vec())).collect();
+            self.held.choosy().map(|((_, turn), refused_by)| (turn.ordinal, refused_by.to_vec())).collect();
         for (ordinal, mut refused_by) in choosy {
             refused_by.retain(|id| self.consumers.is_taking(*id));
             let is_refused_by_all = !refused_by.is_empty() && !self.consumers.has_other_than(&refused_by);

@@ -7,6 +7,7 @@ use store::log::CommitPoint;
 use store::spool::{self, ReadError, Spool, Spooled};
 
 use super::backlog::{Backlog, Ordinal, ReadOn, Stored};
+use super::properties;
 
 /// One destination of the spool, as a queue reads it.
 #[derive(Debug, Clone)]
@@ -33,10 +34,11 @@ impl Backlog for SpoolBacklog {
         out.extend(found.into_iter().map(|spooled| {
             while noted.next_if(|(ordinal, _)| *ordinal < spooled.ordinal).is_some() {}
             let counted = noted.next_if(|(ordinal, _)| *ordinal == spooled.ordinal).map(|(_, deliveries)| deliveries);
+            let was_sent = spooled.was_sent && properties::is_in_turn(&spooled.publication);
             Stored {
                 ordinal: Ordinal(spooled.ordinal.0),
                 publication: Arc::new(spooled.publication),
-                deliveries: counted.unwrap_or(u32::from(spooled.was_sent)),
+                deliveries: counted.unwrap_or(u32::from(was_sent)),
             }
         }));
         Ok(ReadOn { from: Ordinal(read_on.from.0), more: read_on.more })
@@ -47,13 +49,13 @@ impl Backlog for SpoolBacklog {
         self.spool.acknowledge(self.destination, &ordinals)
     }
 
-    /// Most messages are delivered once: one mark for all of them is enough. Those that come again have a count each.
-    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32) {
+    /// Most messages are delivered once and in turn: one mark for all of them is enough. The others have a count each.
+    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32, in_turn: bool) {
         let ordinal = spool::Ordinal(ordinal.0);
-        if deliveries == 1 {
-            self.spool.sent(self.destination, ordinal.next());
-        } else if deliveries > 1 {
+        if deliveries > 1 || !in_turn {
             self.spool.note_deliveries(self.destination, ordinal, deliveries);
+        } else if deliveries == 1 {
+            self.spool.sent(self.destination, ordinal.next());
         }
     }
 }

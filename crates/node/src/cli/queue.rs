@@ -144,14 +144,14 @@ impl Create {
     }
 }
 
-fn rows(answer: &Value) -> Vec<[String; 7]> {
-    let head = ["QUEUE", "FLOW", "MESSAGES", "BYTES", "IN FLIGHT", "CONSUMERS", "DEAD"].map(str::to_owned);
+fn rows(answer: &Value) -> Vec<[String; 8]> {
+    let head = ["QUEUE", "FLOW", "MESSAGES", "BYTES", "IN FLIGHT", "DELAYED", "CONSUMERS", "DEAD"].map(str::to_owned);
     let row = |queue: &Value| {
         let text = |name: &str, missing: &str| queue.get(name).and_then(Value::as_str).unwrap_or(missing).to_owned();
         let (name, flow) = (text("name", ""), text("flow", "-"));
-        let figures = ["messages", "bytes", "in_flight", "consumers", "dead_lettered"].map(|it| number(queue, it));
-        let [messages, bytes, in_flight, consumers, dead] = figures.map(|figure| figure.to_string());
-        [name, flow, messages, bytes, in_flight, consumers, dead]
+        let figures = ["messages", "bytes", "in_flight", "delayed", "consumers", "dead_lettered"];
+        let [messages, bytes, in_flight, delayed, consumers, dead] = figures.map(|it| number(queue, it).to_string());
+        [name, flow, messages, bytes, in_flight, delayed, consumers, dead]
     };
     std::iter::once(head).chain(items(answer, "queues").map(row)).collect()
 }
@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn queues_are_a_table() {
-        let figures = |name: &str| json!({ "name": name, "messages": 12, "bytes": 3400, "in_flight": 1, "consumers": 2, "dead_lettered": 0 });
+        let figures = |name: &str| json!({ "name": name, "messages": 12, "bytes": 3400, "in_flight": 1, "delayed": 5, "consumers": 2, "dead_lettered": 0 });
         let mut of_flow = figures("line.in");
         of_flow.as_object_mut().unwrap().insert("flow".to_owned(), json!("line"));
         let answer = json!({ "queues": [figures("orders"), of_flow] });
-        let expected = "QUEUE    FLOW  MESSAGES  BYTES  IN FLIGHT  CONSUMERS  DEAD\n\
-                        orders   -     12        3400   1          2          0\n\
-                        line.in  line  12        3400   1          2          0\n";
+        let expected = "QUEUE    FLOW  MESSAGES  BYTES  IN FLIGHT  DELAYED  CONSUMERS  DEAD\n\
+                        orders   -     12        3400   1          5        2          0\n\
+                        line.in  line  12        3400   1          5        2          0\n";
         assert_eq!(columns(&rows(&answer)), expected);
     }
 }

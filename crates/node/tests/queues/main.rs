@@ -8,6 +8,7 @@
 mod harness;
 
 mod bad_sector;
+mod delayed;
 mod events;
 mod flow;
 mod http;

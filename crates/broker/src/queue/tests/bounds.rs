@@ -39,20 +39,6 @@ fn content_beyond_the_limit_is_read_a_second_time() {
 }
 
 #[test]
-fn a_queue_full_of_delayed_messages_goes_on_when_their_time_comes() {
-    let mut bench = Bench::new(QueueOptions::default());
-    for _ in 0..limits::QUEUE_HELD_MESSAGES_MAX {
-        bench.append(&[(DELAY, "10")]);
-    }
-    bench.append(&[]);
-    let one = bench.join(1);
-    assert_eq!(bench.see(), []);
-    assert!(bench.queue.held.len() <= limits::QUEUE_HELD_MESSAGES_MAX);
-    bench.pass(10);
-    assert_eq!(bench.see(), [Seen::Delivered(one, tag(0, 1))]);
-}
-
-#[test]
 fn there_is_a_limit_of_consumers() {
     let mut bench = Bench::with_messages(0);
     for _ in 0..limits::QUEUE_CONSUMERS_MAX {

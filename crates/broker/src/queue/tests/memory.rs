@@ -74,7 +74,7 @@ impl Backlog for MemoryBacklog {
         }
     }
 
-    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32) {
+    fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32, _in_turn: bool) {
         if let Some((_, noted)) = self.messages.get_mut(&ordinal) {
             *noted = deliveries;
         }

@@ -2,8 +2,10 @@
 
 mod against_model;
 mod bounds;
+mod delays;
 mod memory;
 mod passing_on;
+mod spooled;
 
 use std::time::Duration;
 
@@ -101,6 +103,7 @@ impl Bench {
                     Seen::DeadLetter(ordinal, reason, deliveries)
                 }
                 QueueOutput::Expired { messages } => Seen::Expired(messages),
+                QueueOutput::Searching => continue,
             });
         }
         seen
@@ -281,24 +284,6 @@ fn the_most_urgent_goes_first_where_priorities_count() {
 }
 
 #[test]
-fn a_delayed_message_waits_while_others_pass_also_over_a_restart() {
-    let mut bench = Bench::new(QueueOptions::default());
-    bench.append(&[(DELAY, "10")]);
-    bench.append(&[]);
-    let one = bench.join(1);
-    assert_eq!(bench.see(), [Seen::Delivered(one, tag(1, 1))]);
-    assert_eq!(bench.queue.figures().delayed, 1);
-    bench.acknowledge(one, tag(1, 1)).unwrap();
-    bench.pass(4);
-    bench.restart();
-    let two = bench.join(1);
-    assert_eq!(bench.see(), []);
-    assert_eq!(bench.queue.poll_timeout(), Some(Moment::since_start(Duration::from_secs(10))));
-    bench.pass(6);
-    assert_eq!(bench.see(), [Seen::Delivered(two, tag(0, 1))]);
-}
-
-#[test]
 fn what_expired_is_dropped_or_kept_among_the_dead() {
     for keep_expired in [false, true] {
         let mut bench = Bench::new(QueueOptions { keep_expired, ..QueueOptions::default() });
@@ -390,7 +375,7 @@ fn looking_at_messages_takes_none() {
     let one = bench.join(1);
     bench.see();
     let mut peeked = Vec::new();
-    let on = bench.queue.peek(Ordinal(0), 10, usize::MAX, &mut bench.backlog, &mut peeked).unwrap();
+    let on = bench.queue.peek(bench.now(), Ordinal(0), 10, usize::MAX, &mut bench.backlog, &mut peeked).unwrap();
     assert_eq!(on, ReadOn { from: Ordinal(4), more: false });
     let states: Vec<_> = peeked.iter().map(|peeked| (peeked.stored.deliveries, peeked.state)).collect();
     assert_eq!(

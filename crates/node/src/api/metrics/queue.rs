@@ -8,7 +8,7 @@ use crate::destinations::{DurabilityWord, QueueState};
 
 pub(super) fn write(metrics: &mut OpenMetrics, queues: &[QueueState]) {
     type Read = fn(&QueueState) -> u64;
-    let figures: [(&'static str, Kind, &str, &str, Read); 10] = [
+    let figures: [(&'static str, Kind, &str, &str, Read); 11] = [
         ("headwater_queue_messages", Kind::Gauge, "", "Messages in the queue.", |queue| queue.waiting_messages),
         ("headwater_queue_bytes", Kind::Gauge, "bytes", "Topics and payloads in the queue.", |queue| {
             queue.waiting_bytes
@@ -17,6 +17,13 @@ pub(super) fn write(metrics: &mut OpenMetrics, queues: &[QueueState]) {
         ("headwater_queue_in_flight_messages", Kind::Gauge, "", "Messages that consumers have.", |queue| {
             queue.machine.in_flight as u64
         }),
+        (
+            "headwater_queue_delayed_messages",
+            Kind::Gauge,
+            "",
+            "Messages that wait for the end of their delay.",
+            |queue| queue.delayed(),
+        ),
         ("headwater_queue_delivered_messages", Kind::Counter, "", "Deliveries to consumers.", |queue| {
             queue.machine.delivered
         }),

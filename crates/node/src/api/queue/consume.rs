@@ -107,12 +107,17 @@ pub(super) struct Request {
 
 impl Request {
     /// Takes up to so many messages at a time.
-    pub(super) fn begin(queue: &Arc<NodeQueue>, max: usize, destinations: &Destinations) -> Result<Self, Problem> {
+    pub(super) async fn begin(
+        queue: &Arc<NodeQueue>,
+        max: usize,
+        destinations: &Destinations,
+    ) -> Result<Self, Problem> {
         let (sender, arriving) = mpsc::channel(max);
         let consumer = queue.join(max, Box::new(sender));
         let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
-        queue.hand_out_now(destinations);
-        Ok(Self { arriving, consumer })
+        let request = Self { arriving, consumer };
+        queue.hand_out_now(destinations).await;
+        Ok(request)
     }
 }
 
@@ -129,7 +134,7 @@ pub(in crate::api) async fn consume(
     let queue = consumable(&api, &name)?;
     let max = asked.max.unwrap_or(1).clamp(1, limits::API_PAGE_MESSAGES_MAX);
     let wait = Duration::from_secs(asked.wait_s).min(limits::QUEUE_CONSUME_WAIT_MAX);
-    let mut request = Request::begin(&queue, max, &api.destinations)?;
+    let mut request = Request::begin(&queue, max, &api.destinations).await?;
     let first = tokio::time::timeout(wait, request.arriving.recv()).await.ok().flatten();
     let Request { mut arriving, consumer } = request;
     let id = consumer.id();

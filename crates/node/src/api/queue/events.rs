@@ -47,7 +47,7 @@ pub(in crate::api) async fn events(
     check_takes_events(&headers)?;
     let queue = consumable(&api, &name)?;
     let max = asked.max.unwrap_or(limits::API_PAGE_MESSAGES).clamp(1, limits::API_PAGE_MESSAGES_MAX);
-    let mut request = Request::begin(&queue, max, &api.destinations)?;
+    let mut request = Request::begin(&queue, max, &api.destinations).await?;
     api.event_streams.answer(stream::poll_fn(move |context| {
         let id = request.consumer.id();
         request.arriving.poll_recv(context).map(|handed| {

@@ -64,6 +64,8 @@ pub(super) struct Queue {
     consumers: usize,
     /// Messages that consumers have.
     in_flight: usize,
+    /// Messages that wait for the end of their delay, of those that were read for consumers so far.
+    delayed: u64,
     delivered: u64,
     /// Deliveries that were not the first of their message.
     redelivered: u64,
@@ -200,6 +202,7 @@ impl Queue {
             bytes: state.waiting_bytes,
             consumers: machine.consumers,
             in_flight: machine.in_flight,
+            delayed: state.delayed(),
             delivered: machine.delivered,
             redelivered: machine.redelivered,
             acknowledged: machine.acknowledged,

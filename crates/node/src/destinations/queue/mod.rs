@@ -77,6 +77,13 @@ pub(crate) struct QueueState {
     pub(crate) failure: Option<Poisoned>,
 }
 
+impl QueueState {
+    /// Messages that wait for the end of their delay. The machine finds out later about those that a limit dropped.
+    pub(crate) fn delayed(&self) -> u64 {
+        self.machine.delayed.min(self.waiting_messages)
+    }
+}
+
 /// Why a message was not put into a queue.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum PutError {
@@ -280,7 +287,8 @@ impl NodeQueue {
         let mut inside = self.inside.lock();
         let Inside { machine, backlog, .. } = &mut *inside;
         let mut peeked = Vec::new();
-        let read_on = machine.peek(from, messages_max, limits::QUEUE_READ_AHEAD_BYTES, backlog, &mut peeked)?;
+        let read_on =
+            machine.peek(clock::now(), from, messages_max, limits::QUEUE_READ_AHEAD_BYTES, backlog, &mut peeked)?;
         Ok((peeked, read_on))
     }
 
@@ -321,7 +329,7 @@ impl NodeQueue {
         let mut inside = self.inside.lock();
         let Inside { machine, backlog, .. } = &mut *inside;
         let mut found = Vec::new();
-        machine.peek(ordinal, 1, usize::MAX, backlog, &mut found)?;
+        machine.peek(now, ordinal, 1, usize::MAX, backlog, &mut found)?;
         let is_idle = |peeked: &Peeked| peeked.stored.ordinal == ordinal && peeked.state == MessageState::Waiting;
         let Some(peeked) = found.pop().filter(is_idle) else { return Ok(None) };
         let commit = to.put(now, &change(&peeked.stored.publication))?;

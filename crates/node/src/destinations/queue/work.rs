@@ -17,11 +17,13 @@ use crate::destinations::hand_out::{HandedOut, Said};
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a step left to do.
-struct Rest {
-    /// There is more to do at once.
-    more: bool,
-    /// There is something to do then.
-    at: Option<Moment>,
+enum Rest {
+    /// More of the same, at once.
+    More,
+    /// To read on until there is something that can go out.
+    Search,
+    /// Something at that time, or nothing.
+    At(Option<Moment>),
 }
 
 impl NodeQueue {
@@ -36,13 +38,10 @@ impl NodeQueue {
                 let Some(all) = destinations.upgrade() else { return };
                 let rest = queue.step(clock::now(), &all);
                 drop(all);
-                if rest.more {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                match rest.at {
-                    None => queue.work.notified().await,
-                    Some(at) => {
+                match rest {
+                    Rest::More | Rest::Search => tokio::task::yield_now().await,
+                    Rest::At(None) => queue.work.notified().await,
+                    Rest::At(Some(at)) => {
                         let wait = at.since(clock::moment());
                         // The time being over is as good a reason to go on.
                         let _ = tokio::time::timeout(wait, queue.work.notified()).await;
@@ -67,8 +66,10 @@ impl NodeQueue {
     }
 
     /// Hands out what can be handed out, without waiting for the task.
-    pub(crate) fn hand_out_now(self: &Arc<Self>, destinations: &Destinations) {
-        self.step(clock::now(), destinations);
+    pub(crate) async fn hand_out_now(self: &Arc<Self>, destinations: &Destinations) {
+        while matches!(self.step(clock::now(), destinations), Rest::Search) {
+            tokio::task::yield_now().await;
+        }
         self.work.notify_one();
     }
 
@@ -82,8 +83,9 @@ impl NodeQueue {
             // Before the spool is looked into, whose lock orders this with what is appended to it.
             self.wanted.store(machine.wants_messages(), Ordering::Relaxed);
             match machine.poll_output(now, backlog) {
-                Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
+                Ok(None) => return Rest::At(machine.poll_timeout()),
                 Ok(Some(QueueOutput::Expired { .. })) => {}
+                Ok(Some(QueueOutput::Searching)) => return Rest::Search,
                 Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
                     // A consumer that left meanwhile has no sink, and the message gives itself back.
                     let handed = HandedOut::new(self, QueueDelivery { consumer, tag }, publication);
@@ -98,11 +100,11 @@ impl NodeQueue {
                 }
                 Err(error) => {
                     tracing::error!(queue = %self.name, "the messages of a queue cannot be read: {error}");
-                    return Rest { more: false, at: Some(now.moment + READ_AGAIN) };
+                    return Rest::At(Some(now.moment + READ_AGAIN));
                 }
             }
         }
-        Rest { more: true, at: None }
+        Rest::More
     }
 
     /// Puts a dead letter where it belongs. It is appended to the same log in which it is acknowledged after that, so

@@ -106,7 +106,7 @@ impl Backlog for StreamBacklog {
     }
 
     /// A group that begins anew after a crash does not know how often it was at a message.
-    fn note_deliveries(&mut self, _ordinal: Ordinal, _deliveries: u32) {}
+    fn note_deliveries(&mut self, _ordinal: Ordinal, _deliveries: u32, _in_turn: bool) {}
 }
 
 /// The message with user properties that say where it stands.

@@ -386,6 +386,7 @@ impl Group {
             match machine.poll_output(now, backlog) {
                 Ok(None) => return Rest { more: false, at: machine.poll_timeout() },
                 Ok(Some(QueueOutput::Expired { .. })) => {}
+                Ok(Some(QueueOutput::Searching)) => break,
                 Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
                     let delivery = StreamDelivery { round: *round, consumer, tag };
                     // One that nobody takes gives itself back.
