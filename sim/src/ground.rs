@@ -11,11 +11,12 @@ use broker::{
     Bindings, Broken, Collector, Pending, RestoredSession, RetainedChange, RetainedJournal, Router, RouterOptions,
     SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Subscription,
 };
-use message::{ClientId, DestinationId, Moment, Publication, Timestamp, TopicFilter, TopicName};
+use message::{Bytes, ClientId, DestinationId, Moment, Publication, QoS, Timestamp, TopicFilter, TopicName};
 use parking_lot::Mutex;
 use store::disk::SimulatedDisk;
 use store::log::Committer;
 use store::spool::{DestinationOptions, Spool, SpoolOptions};
+use store::{Revision, RevisionMark, Turn};
 
 use crate::queue::WorkQueue;
 use crate::{Chance, Clock};
@@ -106,10 +107,11 @@ impl Ground {
             spool: Some(spool.clone()),
             ..RouterOptions::new(hash_seed)
         });
-        let (found, retained) = tables.facts();
-        for publication in retained {
-            assert!(router.restore_retained(publication), "there was room for it");
-        }
+        let (found, retained, mark) = tables.facts();
+        let mut restored = router.restore_retained(clock.now().wall, spool.retained());
+        retained.into_iter().for_each(|(publication, revision)| restored.take(publication, revision));
+        assert_eq!(restored.finish(mark.get()).surplus, 0, "there was room for it");
+        spool.follow_retained(mark);
         // As the node does: what waits for nobody that is known is removed.
         let known = |id: &DestinationId| WorkQueue::owns(*id) || found.iter().any(|session| session.destination == *id);
         for unknown in spool.destinations().into_iter().filter(|id| !known(id)) {
@@ -188,7 +190,9 @@ struct State {
 #[derive(Debug, Default)]
 struct Facts {
     sessions: BTreeMap<ClientId, RestoredSession>,
-    retained: BTreeMap<TopicName, Publication>,
+    /// Those without a payload stand for topics that were cleared.
+    retained: BTreeMap<TopicName, (Publication, Revision)>,
+    mark: RevisionMark,
 }
 
 #[derive(Debug)]
@@ -199,8 +203,7 @@ enum Change {
     Ended(ClientId),
     Subscribed(ClientId, Vec<Subscription>),
     Unsubscribed(ClientId, Vec<TopicFilter>),
-    Kept(Publication),
-    Cleared(TopicName),
+    Retained(Publication, Turn),
 }
 
 impl Facts {
@@ -238,11 +241,12 @@ impl Facts {
                     session.subscriptions.retain(|old| !filters.contains(&old.filter));
                 }
             }
-            Change::Kept(publication) => {
-                self.retained.insert(publication.topic.clone(), publication);
-            }
-            Change::Cleared(topic) => {
-                self.retained.remove(&topic);
+            Change::Retained(publication, turn) => {
+                self.retained.insert(publication.topic.clone(), (publication, turn.revision));
+                // They are written in the order in which they were told.
+                self.mark.raise(turn.complete);
+                let mark = self.mark.get();
+                self.retained.retain(|_, (kept, revision)| !kept.payload.is_empty() || *revision > mark);
             }
         }
     }
@@ -286,10 +290,10 @@ impl SimulatedTables {
         waiting.clear();
     }
 
-    fn facts(&self) -> (Vec<RestoredSession>, Vec<Publication>) {
+    fn facts(&self) -> (Vec<RestoredSession>, Vec<(Publication, Revision)>, RevisionMark) {
         let state = self.0.lock();
-        let Facts { sessions, retained } = &state.durable;
-        (sessions.values().cloned().collect(), retained.values().cloned().collect())
+        let Facts { sessions, retained, mark } = &state.durable;
+        (sessions.values().cloned().collect(), retained.values().cloned().collect(), mark.clone())
     }
 }
 
@@ -328,11 +332,16 @@ impl SessionJournal for SimulatedTables {
 }
 
 impl RetainedJournal for SimulatedTables {
-    fn record(&self, change: RetainedChange) {
-        self.add(match change {
-            RetainedChange::Kept { publication, .. } => Change::Kept(Publication::clone(&publication)),
-            RetainedChange::Cleared(topic) => Change::Cleared(topic),
-        });
+    fn record(&self, change: RetainedChange, turn: Turn) {
+        self.add(Change::Retained(
+            match change {
+                RetainedChange::Kept { publication, .. } => Publication::clone(&publication),
+                RetainedChange::Cleared(topic) => {
+                    Publication::new(topic, Bytes::new(), QoS::AtMostOnce, Timestamp::default())
+                }
+            },
+            turn,
+        ));
     }
 
     fn promise(&self) -> Box<dyn Pending> {

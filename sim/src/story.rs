@@ -148,6 +148,47 @@ pub fn tell_exactly_once(seed: u64, acts: usize, keep_text: bool) -> Simulation 
     simulation
 }
 
+/// Tells the story of retained messages of sessions on disk, which most often someone else on disk gets too, while the node
+/// crashes again and again with most of them under way.
+pub fn tell_of_retained_messages(seed: u64, acts: usize, keep_text: bool) -> Simulation {
+    let mut simulation = Simulation::with_disk(seed, keep_text);
+    let devices: Vec<Device> = (0..4)
+        .map(|place| simulation.add(DeviceOptions::persistent(&format!("device-{place}"), Version::V5)))
+        .collect();
+    devices.iter().for_each(|device| simulation.connect(*device));
+    simulation.run_until_settled();
+    for act in 0..acts {
+        if act == 0 || simulation.chance.one_in(20) {
+            simulation.subscribe(devices[0], "#", QoS::ExactlyOnce);
+        } else if simulation.chance.one_in(40) {
+            simulation.unsubscribe(devices[0], "#");
+        }
+        let device = simulation.chance.pick(&devices[1..]);
+        // One quality of service for each topic, as above.
+        let (qos, name) = simulation.chance.pick(&[(2, "a"), (2, "b"), (1, "c")]);
+        let topic = format!("state/{}/{name}", simulation.device_place(device));
+        simulation.publish(device, &topic, QOS[qos], true);
+        if simulation.chance.one_in(5) {
+            let longest = Duration::from_millis(simulation.chance.pick(&[1, 30, 600]));
+            let pause = simulation.chance.span(longest);
+            simulation.run_for(pause);
+        }
+        if simulation.chance.one_in(8) {
+            crash(&mut simulation);
+            devices.iter().for_each(|device| simulation.connect(*device));
+        }
+    }
+    for _ in 0..2 {
+        simulation.run_until_settled();
+        // One message at a time, each with several steps over a slow network and disk.
+        simulation.run_for(Duration::from_secs(600));
+        simulation.run_until_settled();
+        crash(&mut simulation);
+    }
+    simulation.run_until_settled();
+    simulation
+}
+
 /// Tells the story of a queue with consumers that come and go, refuse some of what they get and are lost with the rest,
 /// while the node crashes again and again.
 pub fn tell_of_a_queue(seed: u64, acts: usize, keep_text: bool) -> (Simulation, [Device; 3]) {

@@ -68,7 +68,7 @@ pub use promise::{Broken, Pending, Promises};
 pub use receipt::{Receipt, Refusal, SessionSender, Settled};
 pub use registry::{Claim, Connect, ConnectError, Connected, SessionFigures, Sessions, Superseded};
 pub use registry::{RestoredSession, SessionChange, SessionJournal, SessionStore};
-pub use retained::{RetainedChange, RetainedJournal};
+pub use retained::{RestoredFigures, RestoredRetained, RetainedChange, RetainedJournal};
 pub use router::{Origin, Postponed, RouteCache, Routed, Router, RouterOptions};
 pub use session::{Ending, InboundSlots, Outgoing, Session, SessionExpiry, Slot, SubscribeError, UnknownSlot, Will};
 pub use subscription::{RetainHandling, SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};

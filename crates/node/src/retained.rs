@@ -3,8 +3,10 @@
 
 use std::task::{Poll, Waker};
 
-use broker::{Broken, Pending, RetainedChange, RetainedJournal, Router};
-use message::{Publication, Timestamp};
+use broker::{Broken, Pending, RestoredFigures, RetainedChange, RetainedJournal, Router};
+use message::Timestamp;
+use store::Turn;
+use store::spool::Spool;
 use store::table::{RetainedPoint, RetainedTable, WriteError};
 
 /// Writes what the broker's retained messages come to.
@@ -20,11 +22,11 @@ impl RetainedOnDisk {
 }
 
 impl RetainedJournal for RetainedOnDisk {
-    fn record(&self, change: RetainedChange) {
+    fn record(&self, change: RetainedChange, turn: Turn) {
         // Whoever waits for it asks for the promise.
         let _ = match change {
-            RetainedChange::Kept { publication, replaces } => self.table.keep(publication, replaces),
-            RetainedChange::Cleared(topic) => self.table.clear(topic),
+            RetainedChange::Kept { publication, replaces } => self.table.keep(publication, replaces, turn),
+            RetainedChange::Cleared(topic) => self.table.clear(topic, turn),
         };
     }
 
@@ -49,27 +51,21 @@ impl Pending for Writing {
     }
 }
 
-/// Gives the broker the retained messages that are on disk. Those that have expired meanwhile are removed there.
+/// Gives the broker the retained messages that are on disk. Those that have expired meanwhile are removed there, and those
+/// that only the spool has are written there.
 /// Nothing that is wrong with them keeps the node from starting: a person is told of what is lost.
-pub(crate) fn restore(table: &RetainedTable, router: &Router, now: Timestamp) {
-    let (mut expired, mut surplus) = (0_u64, 0_u64);
-    let scan = table.each(|publication: Publication| {
-        let topic = publication.topic.clone();
-        if publication.expiry_left_s(now) == Some(0) {
-            expired += 1;
-        } else if router.restore_retained(publication) {
-            return;
-        } else {
-            surplus += 1;
-        }
-        let _ = table.clear(topic);
-    });
+pub(crate) fn restore(table: &RetainedTable, spool: &Spool, router: &Router, now: Timestamp) {
+    let mark = table.mark();
+    let mut restored = router.restore_retained(now, spool.retained());
+    let scan = table.each(|publication, revision| restored.take(publication, revision));
+    let RestoredFigures { caught_up, surplus } = restored.finish(mark.get());
+    spool.follow_retained(mark);
     match scan {
         Ok(scan) if scan.damaged > 0 => tracing::error!(
             damaged = scan.damaged,
             "retained messages are damaged in tables.redb and were passed over: publish them again"
         ),
-        Ok(scan) => tracing::debug!(messages = scan.records, expired, "retained messages restored"),
+        Ok(scan) => tracing::debug!(messages = scan.records, caught_up, "retained messages restored"),
         Err(error) => tracing::error!(%error, "not all retained messages could be restored: publish them again"),
     }
     if surplus > 0 {
@@ -90,9 +86,13 @@ pub(crate) async fn settle(table: &RetainedTable) {
 mod tests {
     use super::*;
     use broker::RouterOptions;
-    use message::{PublicationProperties, QoS, TopicFilter, TopicName};
+    use message::{Publication, PublicationProperties, QoS, TopicFilter, TopicName};
+    use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
+    use store::disk::SimulatedDisk;
+    use store::log::Committer;
+    use store::spool::SpoolOptions;
     use store::table::Tables;
 
     fn at(seconds: u64) -> Timestamp {
@@ -106,13 +106,16 @@ mod tests {
             retained_journal: Some(Arc::new(RetainedOnDisk::new(tables.retained()))),
             ..RouterOptions::new(1)
         });
-        restore(&tables.retained(), &router, now);
+        let disk = Arc::new(SimulatedDisk::new(1));
+        let committer = Committer::stepped();
+        let (spool, _) = Spool::open(disk, Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
+        restore(&tables.retained(), &spool, &router, now);
         router
     }
 
     fn on_disk(tables: &Tables) -> usize {
         let mut count = 0;
-        assert_eq!(tables.retained().each(|_| count += 1).unwrap().damaged, 0);
+        assert_eq!(tables.retained().each(|_, _| count += 1).unwrap().damaged, 0);
         count
     }
 

@@ -11,6 +11,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use message::{Publication, QoS, Timestamp, TopicName};
+use store::Turn;
 use store::table::{RetainedTable, Tables};
 
 const SPAN: Duration = Duration::from_secs(4);
@@ -74,7 +75,7 @@ fn publish(table: &RetainedTable, publisher: usize, topics: usize, window: usize
         let topic = topics[number % topics.len()].clone();
         let payload = vec![b'x'; 64].into();
         let publication = Publication::new(topic, payload, QoS::AtLeastOnce, Timestamp::default());
-        let point = table.keep(Arc::new(publication), number >= topics.len());
+        let point = table.keep(Arc::new(publication), number >= topics.len(), Turn::default());
         under_way.push_back((point, Instant::now()));
         while let Some((point, since)) = under_way.front() {
             match table.poll_reached(*point, &waker) {

@@ -9,6 +9,7 @@ mod destination;
 pub mod disk;
 pub mod examine;
 pub mod log;
+mod revision;
 pub mod spool;
 pub mod stream;
 pub mod table;
@@ -17,3 +18,4 @@ mod tests;
 mod wakers;
 
 pub use destination::{DestinationLimits, Durability, FullPolicy};
+pub use revision::{Revision, RevisionMark, Turn};

@@ -36,6 +36,23 @@ fn messages_come_exactly_once_however_often_the_node_crashes() {
     });
 }
 
+/// The last retained message that was acknowledged is kept, or a later one, also if its handshake and the table of retained
+/// messages came to the disk one without the other.
+#[test]
+fn what_is_retained_is_not_lost_between_its_handshake_and_the_tables() {
+    for_each_seed(200, |seed| {
+        let simulation = story::tell_of_retained_messages(seed, ACTS, is_replay());
+        assert_eq!(simulation.violations(), Vec::<String>::new());
+    });
+}
+
+/// A story that was broken once: a retained message that was known to have come before was not retained.
+#[test]
+fn a_retained_message_of_which_a_crash_left_the_handshake_is_retained() {
+    let simulation = story::tell_with_crashes(1618, ACTS, is_replay());
+    assert_eq!(simulation.violations(), Vec::<String>::new());
+}
+
 /// What a queue was given is with a consumer that wanted it, waits, or is dead; and what waits comes to who is there.
 #[test]
 fn a_queue_loses_nothing_between_its_consumers_and_the_crashes_of_its_node() {

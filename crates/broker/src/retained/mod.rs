@@ -1,6 +1,7 @@
 //! Retained messages: the last one of each topic whose publisher asked to keep it (MQTT 5.0 section 3.3.1.3).
 //! In memory; what changes is told to a journal, so that a store can make it last.
 
+mod restored;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use message::{Publication, QoS, Timestamp, TopicName};
 use parking_lot::Mutex;
+pub use restored::{RestoredFigures, RestoredRetained};
+use store::{Revision, Turn};
 pub(crate) use topics::RetainedTopics;
 
 use crate::promise::{Pending, Promises};
@@ -26,7 +29,7 @@ pub enum RetainedChange {
 /// Hears of every change, so that retained messages can be written where they last. It is called under the store's
 /// lock: it should note the change and return.
 pub trait RetainedJournal: Send + Sync + fmt::Debug {
-    fn record(&self, change: RetainedChange);
+    fn record(&self, change: RetainedChange, turn: Turn);
     /// Kept once all that was recorded so far lasts.
     fn promise(&self) -> Box<dyn Pending>;
 }
@@ -53,6 +56,23 @@ struct Kept {
     bytes: usize,
     /// Soonest first.
     expiries: BTreeSet<(Timestamp, TopicName)>,
+    /// The last that was given.
+    revision: Revision,
+    /// Of messages that are on their way into the spool and then come here.
+    coming: BTreeSet<Revision>,
+}
+
+impl Kept {
+    fn next_revision(&mut self) -> Revision {
+        self.revision = self.revision.next();
+        self.revision
+    }
+
+    /// The turn of a change that is made now.
+    fn turn(&mut self) -> Turn {
+        let revision = self.next_revision();
+        Turn { revision, complete: self.coming.first().map_or(revision, |first| first.before()) }
+    }
 }
 
 /// What became of a message that should be kept.
@@ -68,15 +88,38 @@ impl Retained {
         Self { limits, hasher, journal, kept: Mutex::default() }
     }
 
+    /// A revision for a message that is put into the spool first, and then brought to [`Self::keep`] or [`Self::forgo`] with
+    /// it. What changes the topic later has a larger one, so that after a crash the earlier is not taken for the later.
+    pub(crate) fn begin(&self, publication: &Publication) -> Option<Revision> {
+        self.journal(&publication.topic)?;
+        let mut kept = self.kept.lock();
+        let revision = kept.next_revision();
+        kept.coming.insert(revision);
+        Some(revision)
+    }
+
+    /// The message that was begun is in no spool, and does not come.
+    pub(crate) fn forgo(&self, begun: Revision) {
+        self.kept.lock().coming.remove(&begun);
+    }
+
     /// Keeps the message in place of its topic's last one; an empty payload clears the topic.
     /// A full store keeps what it has. Whoever waits for an acknowledgement waits for `promises`, too.
-    pub(crate) fn keep(&self, publication: &Arc<Publication>, promises: &mut Promises) -> Keeping {
+    pub(crate) fn keep(
+        &self,
+        publication: &Arc<Publication>,
+        begun: Option<Revision>,
+        promises: &mut Promises,
+    ) -> Keeping {
         let mut kept = self.kept.lock();
+        if let Some(begun) = begun {
+            kept.coming.remove(&begun);
+        }
         let keeping = if publication.payload.is_empty() {
             self.clear(&mut kept, &publication.topic);
             Keeping::Cleared
         } else {
-            self.replace(&mut kept, publication, |change| self.record(&publication.topic, || change))
+            self.replace(&mut kept, publication)
         };
         if publication.qos > QoS::AtMostOnce
             && let Some(journal) = self.journal(&publication.topic)
@@ -87,12 +130,19 @@ impl Retained {
         keeping
     }
 
-    /// Takes a message back that a journal recorded. Says whether there was room for it.
-    pub(crate) fn restore(&self, publication: &Arc<Publication>) -> bool {
-        self.replace(&mut self.kept.lock(), publication, |_| ()) == Keeping::Kept
+    fn replace(&self, kept: &mut Kept, publication: &Arc<Publication>) -> Keeping {
+        match self.put(kept, publication) {
+            Some(replaces) => {
+                let change = RetainedChange::Kept { publication: Arc::clone(publication), replaces };
+                self.record(kept, &publication.topic, change);
+                Keeping::Kept
+            }
+            None => Keeping::Full,
+        }
     }
 
-    fn replace(&self, kept: &mut Kept, publication: &Arc<Publication>, record: impl FnOnce(RetainedChange)) -> Keeping {
+    /// Whether it replaces another; `None` if there is no room for it.
+    fn put(&self, kept: &mut Kept, publication: &Arc<Publication>) -> Option<bool> {
         let weight_bytes = publication.weight_bytes();
         let previous = kept.topics.get(&publication.topic, &self.hasher);
         let (messages, bytes) = match &previous {
@@ -100,7 +150,7 @@ impl Retained {
             None => (kept.messages + 1, kept.bytes),
         };
         if messages > self.limits.messages_max || bytes.saturating_add(weight_bytes) > self.limits.bytes_max {
-            return Keeping::Full;
+            return None;
         }
         let replaces = previous.is_some();
         if let Some(expires_at) = previous.and_then(|previous| previous.expires_at()) {
@@ -112,8 +162,7 @@ impl Retained {
         kept.topics.insert(Arc::clone(publication), &self.hasher);
         kept.messages = messages;
         kept.bytes = bytes + weight_bytes;
-        record(RetainedChange::Kept { publication: Arc::clone(publication), replaces });
-        Keeping::Kept
+        Some(replaces)
     }
 
     /// Forgets what has expired.
@@ -151,12 +200,12 @@ impl Retained {
         if let Some(expires_at) = previous.expires_at() {
             kept.expiries.remove(&(expires_at, previous.topic.clone()));
         }
-        self.record(&previous.topic, || RetainedChange::Cleared(previous.topic.clone()));
+        self.record(kept, &previous.topic, RetainedChange::Cleared(previous.topic.clone()));
     }
 
-    fn record(&self, topic: &TopicName, change: impl FnOnce() -> RetainedChange) {
+    fn record(&self, kept: &mut Kept, topic: &TopicName, change: RetainedChange) {
         if let Some(journal) = self.journal(topic) {
-            journal.record(change());
+            journal.record(change, kept.turn());
         }
     }
 

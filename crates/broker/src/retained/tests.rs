@@ -15,7 +15,7 @@ use crate::router::{Router, RouterOptions};
 struct Journal(Mutex<Vec<String>>);
 
 impl RetainedJournal for Journal {
-    fn record(&self, change: RetainedChange) {
+    fn record(&self, change: RetainedChange, _: Turn) {
         self.0.lock().push(match change {
             RetainedChange::Kept { publication, replaces: false } => format!("+{}", publication.topic),
             RetainedChange::Kept { publication, replaces: true } => format!("={}", publication.topic),
@@ -39,7 +39,7 @@ impl Pending for Recorded {
 }
 
 fn keep(store: &Retained, publication: &Arc<Publication>) -> Keeping {
-    store.keep(publication, &mut Promises::default())
+    store.keep(publication, None, &mut Promises::default())
 }
 
 fn store(messages_max: usize, bytes_max: usize) -> (Retained, Arc<Journal>) {
@@ -147,11 +147,66 @@ fn an_acknowledgement_depends_on_the_journal_and_nothing_else_does() {
 #[test]
 fn what_is_restored_is_not_recorded_again_and_knows_its_limits() {
     let (store, journal) = store(1, usize::MAX);
-    assert!(store.restore(&message("a", "1", Some(5))));
-    assert!(!store.restore(&message("b", "1", None)));
+    let mut restored = RestoredRetained::new(&store, after(0), Vec::new());
+    for (topic, expiry_s) in [("a", Some(5)), ("b", None)] {
+        restored.take(Publication::clone(&message(topic, "1", expiry_s)), Revision::default());
+    }
+    assert_eq!(restored.finish(Revision::default()), RestoredFigures { caught_up: 0, surplus: 1 });
     assert_eq!((found(&store, "#"), store.next_expiry()), (vec!["a".to_owned()], Some(after(5))));
     assert_eq!(keep(&store, &message("a", "2", None)), Keeping::Kept);
-    assert_eq!(*journal.0.lock(), ["=a"]);
+    assert_eq!(*journal.0.lock(), ["-b", "=a"]);
+}
+
+/// What was recorded of which topic, in which turn.
+#[derive(Debug, Default)]
+struct Turns(Mutex<Vec<(String, Turn)>>);
+
+impl RetainedJournal for Turns {
+    fn record(&self, change: RetainedChange, turn: Turn) {
+        let topic = match change {
+            RetainedChange::Kept { publication, .. } => publication.topic.to_string(),
+            RetainedChange::Cleared(topic) => topic.to_string(),
+        };
+        self.0.lock().push((topic, turn));
+    }
+
+    fn promise(&self) -> Box<dyn Pending> {
+        Box::new(Recorded(0))
+    }
+}
+
+fn turn(topic: &str, revision: u64, complete: u64) -> (String, Turn) {
+    (topic.to_owned(), Turn { revision: Revision(revision), complete: Revision(complete) })
+}
+
+#[test]
+fn what_the_spool_has_is_complete_when_the_last_of_it_was_recorded() {
+    let turns = Arc::new(Turns::default());
+    let limits = RetainedLimits { messages_max: 10, bytes_max: usize::MAX };
+    let store = Retained::new(limits, FixedState::with_seed(1), Some(Arc::clone(&turns) as _));
+    let untold = [("z", 12), ("a", 15), ("b", 14), ("late", 13), ("known", 9)];
+    let untold = untold.map(|(topic, revision)| {
+        (Revision(revision), Publication::clone(&message(topic, "x", (topic == "late").then_some(1))))
+    });
+    let mut restored = RestoredRetained::new(&store, after(1), untold.to_vec());
+    restored.take(Publication::clone(&message("b", "newer", None)), Revision(20));
+    restored.take(Publication::clone(&message("gone", "", None)), Revision(11));
+    assert_eq!(restored.finish(Revision(10)), RestoredFigures { caught_up: 2, surplus: 0 });
+    assert_eq!(*turns.0.lock(), [turn("gone", 21, 11), turn("z", 22, 12), turn("a", 23, 23)]);
+}
+
+#[test]
+fn a_change_is_complete_when_none_that_was_begun_before_is_still_to_come() {
+    let turns = Arc::new(Turns::default());
+    let limits = RetainedLimits { messages_max: 10, bytes_max: usize::MAX };
+    let store = Retained::new(limits, FixedState::with_seed(1), Some(Arc::clone(&turns) as _));
+    let [first, second] = [(); 2].map(|()| store.begin(&message("a", "x", None)));
+    keep(&store, &message("other", "x", None));
+    store.keep(&message("a", "x", None), second, &mut Promises::default());
+    store.forgo(first.unwrap());
+    keep(&store, &message("other", "y", None));
+    assert_eq!(*turns.0.lock(), [turn("other", 3, 0), turn("a", 4, 0), turn("other", 5, 5)]);
+    assert_eq!(store.begin(&message("$SYS/a", "x", None)), None, "the journal does not hear of it");
 }
 
 proptest! {

@@ -4,8 +4,9 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use message::{Bytes, Publication, QoS, limits};
+use store::Revision;
 use store::log::Intake;
-use store::spool::{AppendError, Placed, Spool};
+use store::spool::{AppendError, ExactlyOnce, Placed, Spool};
 
 use super::passing::MEMBERS_ASKED_MAX;
 use super::placing::{Origin, Orphan, Placing};
@@ -24,6 +25,8 @@ use crate::tree::{Grant, Group, Route, Target};
 /// Whose message it is, and what its publisher brings.
 pub(super) struct Towards<'a> {
     pub(super) origin: Origin,
+    /// Where it stands among the retained messages, if it is one of QoS 2 that is known again after a crash.
+    pub(super) revision: Option<Revision>,
     /// Whether the publisher waits when a log is crowded, and then publishes again.
     pub(super) is_patient: bool,
     pub(super) tally: &'a Tally,
@@ -188,11 +191,13 @@ impl<'a> FanOut<'a> {
             for (group, target) in members.iter() {
                 self.add_placed(target, Some(&group.share));
             }
-            let Towards { origin, wakes, placing, tally, is_patient } = &mut self.to;
+            let Towards { origin, revision, wakes, placing, tally, is_patient } = &mut self.to;
             if placing.is_empty() {
                 return Ok(true);
             }
-            let outcome = placing.place(spool, &self.publication, origin.exactly_once, wakes);
+            let (session, revision) = (origin.exactly_once, *revision);
+            let brought = session.map(|(session, packet)| ExactlyOnce { session, packet, revision });
+            let outcome = placing.place(spool, &self.publication, brought, wakes);
             if outcome.is_too_early && *is_patient {
                 // Others were quicker since it was asked for.
                 return Err(Postponed::new(Arc::clone(&self.publication), spool.intake()));

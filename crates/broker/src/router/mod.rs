@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use foldhash::quality::FixedState;
 use message::{DestinationId, Now, Publication, Timestamp, TopicFilter, TopicName, limits};
 use parking_lot::{Mutex, RwLock};
+use store::Revision;
 use store::spool::{Ordinal, Spool};
 
 use crate::collector::Collector;
@@ -25,7 +26,7 @@ use crate::counters::{Counters, Figures, Tally};
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, MailboxOptions};
 use crate::promise::Promises;
-use crate::retained::{Keeping, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
+use crate::retained::{Keeping, RestoredRetained, Retained, RetainedJournal, RetainedLimits, RetainedTopics};
 use crate::subscription::{SubscribeOptions, SubscriberId, Subscription, SubscriptionIds};
 use crate::tree::{Binding, Route, Tree};
 pub use cache::RouteCache;
@@ -82,6 +83,13 @@ pub struct Router {
     /// What retained messages on their way to disk count in.
     tally: Tally,
     spool: Option<Spool>,
+}
+
+/// How a message is brought.
+struct Brought {
+    origin: Origin,
+    is_patient: bool,
+    revision: Option<Revision>,
 }
 
 /// One change of the tree.
@@ -155,7 +163,7 @@ impl Router {
         let routed = if publication.retain {
             self.take_retained(publication, origin, is_patient, cache)?
         } else {
-            self.send(publication, origin, is_patient, cache, || ())?
+            self.send(publication, Brought { origin, is_patient, revision: None }, cache, || ())?
         };
         // It is received once, however often it was brought.
         cache.tally.get_or_insert_with(|| self.counters.publisher_tally()).received(bytes);
@@ -173,13 +181,22 @@ impl Router {
         let mut promises = Promises::default();
         let mut is_full = false;
         let gate = self.retained_gate.read();
+        // What the spool may have, and the store not, after a crash.
+        let revision = origin.exactly_once.and_then(|_| self.retained.begin(&publication));
+        let mut is_taken = false;
         // What is refused is not kept either.
         let once_taken = || {
-            is_full = self.retained.keep(&publication, &mut promises) == Keeping::Full;
+            is_taken = true;
+            is_full = self.retained.keep(&publication, revision, &mut promises) == Keeping::Full;
             // From here on the route says who gets it: a subscription that comes in now finds it in the store.
             drop(gate);
         };
-        let mut routed = self.send(Arc::clone(&publication), origin, is_patient, cache, once_taken)?;
+        let brought = Brought { origin, is_patient, revision };
+        let routed = self.send(Arc::clone(&publication), brought, cache, once_taken);
+        if let Some(revision) = revision.filter(|_| !is_taken) {
+            self.retained.forgo(revision);
+        }
+        let mut routed = routed?;
         if let (true, Some(tally)) = (is_full, &cache.tally) {
             tally.tally().dropped(DropReason::RetainedFull, 1);
         }
@@ -191,8 +208,7 @@ impl Router {
     fn send<P>(
         &self,
         publication: P,
-        origin: Origin,
-        is_patient: bool,
+        brought: Brought,
         cache: &mut RouteCache,
         once_taken: impl FnOnce(),
     ) -> Result<Routed, Box<Postponed>>
@@ -201,7 +217,8 @@ impl Router {
     {
         let RouteCache { routes, tally, wakes, placing } = cache;
         let tally = tally.get_or_insert_with(|| self.counters.publisher_tally()).tally();
-        let to = Towards { origin, is_patient, tally, wakes, placing };
+        let Brought { origin, is_patient, revision } = brought;
+        let to = Towards { origin, revision, is_patient, tally, wakes, placing };
         let topic = &publication.borrow().topic;
         match routes.recall(topic, self.generation.load(Ordering::Acquire), &self.known) {
             Ok(route) => self.fan_out(publication, route, to, once_taken),
@@ -217,10 +234,10 @@ impl Router {
         }
     }
 
-    /// Takes a retained message back that a journal recorded, without sending it to anyone. Says whether there was
-    /// room for it.
-    pub fn restore_retained(&self, publication: Publication) -> bool {
-        self.retained.restore(&Arc::new(fan_out::detach(publication)))
+    /// Takes back what a journal recorded before anyone publishes, where the spool holds `untold`, which the journal may not
+    /// have. It is sent to nobody.
+    pub fn restore_retained(&self, now: Timestamp, untold: Vec<(Revision, Publication)>) -> RestoredRetained<'_> {
+        RestoredRetained::new(&self.retained, now, untold)
     }
 
     /// The retained messages that a filter matches, in no particular order; expired ones are left out.

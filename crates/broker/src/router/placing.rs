@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use message::{DestinationId, Publication};
-use store::spool::{AppendError, Placed, Placement, Spool};
+use store::spool::{AppendError, ExactlyOnce, Placed, Placement, Spool};
 
 use super::wakes::Wakes;
 use crate::delivery::{Delivery, Place};
@@ -72,7 +72,7 @@ impl Placing {
         &mut self,
         spool: &Spool,
         publication: &Publication,
-        origin: Option<(DestinationId, NonZeroU16)>,
+        origin: Option<ExactlyOnce>,
         wakes: &mut Wakes,
     ) -> Outcome {
         let mut outcome =

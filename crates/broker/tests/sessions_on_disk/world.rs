@@ -1,20 +1,22 @@
 //! A node's broker on a simulated disk, and clients of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use broker::{
-    Broken, Claim, Connect, Connected, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, Routed, Router,
-    RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal, SessionStore, Sessions, Slot,
-    SubscribeOptions, Subscription,
+    Broken, Claim, Connect, Connected, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, RetainedChange,
+    RetainedJournal, Routed, Router, RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal,
+    SessionStore, Sessions, Slot, SubscribeOptions, Subscription,
 };
 use message::{Bytes, ClientId, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
 use parking_lot::Mutex;
 use store::disk::SimulatedDisk;
 use store::log::Committer;
 use store::spool::{DestinationOptions, Spool, SpoolOptions};
+use store::{Revision, RevisionMark, Turn};
 
 /// Sessions as a table would have them, written at once.
 #[derive(Debug, Default)]
@@ -82,9 +84,69 @@ impl SessionJournal for Journal {
     }
 }
 
+/// Retained messages as a table would have them, written when a test says so.
+#[derive(Debug, Default)]
+pub(crate) struct RetainedTable(Mutex<RetainedState>);
+
+#[derive(Debug, Default)]
+struct RetainedState {
+    waiting: Vec<(Publication, Turn)>,
+    /// Those without a payload stand for topics that were cleared.
+    written: BTreeMap<TopicName, (Publication, Revision)>,
+    mark: RevisionMark,
+}
+
+impl RetainedTable {
+    pub(crate) fn commit(&self) {
+        let mut state = self.0.lock();
+        for (publication, turn) in std::mem::take(&mut state.waiting) {
+            state.written.insert(publication.topic.clone(), (publication, turn.revision));
+            state.mark.raise(turn.complete);
+        }
+        let mark = state.mark.get();
+        state.written.retain(|_, (publication, revision)| !publication.payload.is_empty() || *revision > mark);
+    }
+
+    /// What the next process finds.
+    fn crash(&self, router: &Router, spool: &Spool) {
+        let mut state = self.0.lock();
+        state.waiting.clear();
+        let found: Vec<_> = state.written.values().cloned().collect();
+        let mark = state.mark.clone();
+        drop(state);
+        let mut restored = router.restore_retained(now().wall, spool.retained());
+        found.into_iter().for_each(|(publication, revision)| restored.take(publication, revision));
+        assert_eq!(restored.finish(mark.get()).surplus, 0);
+        spool.follow_retained(mark);
+    }
+
+    /// The topics that it has something of, and how far it is.
+    pub(crate) fn figures(&self) -> (usize, Revision) {
+        let state = self.0.lock();
+        (state.written.len(), state.mark.get())
+    }
+}
+
+impl RetainedJournal for RetainedTable {
+    fn record(&self, change: RetainedChange, turn: Turn) {
+        let publication = match change {
+            RetainedChange::Kept { publication, .. } => Publication::clone(&publication),
+            RetainedChange::Cleared(topic) => {
+                Publication::new(topic, Bytes::new(), QoS::AtMostOnce, Timestamp::default())
+            }
+        };
+        self.0.lock().waiting.push((publication, turn));
+    }
+
+    fn promise(&self) -> Box<dyn Pending> {
+        Box::new(Done)
+    }
+}
+
 /// A node's broker on a simulated disk.
 pub(crate) struct World {
     pub(crate) disk: SimulatedDisk,
+    pub(crate) retained: Arc<RetainedTable>,
     journal: Arc<Journal>,
     options: DestinationOptions,
     pub(crate) committer: Committer,
@@ -106,21 +168,30 @@ impl World {
 
     /// With sessions of this kind.
     pub(crate) fn with_options(options: DestinationOptions) -> Self {
-        Self::open(SimulatedDisk::new(1), Arc::default(), options)
+        Self::open(SimulatedDisk::new(1), (Arc::default(), Arc::default()), options)
     }
 
-    fn open(disk: SimulatedDisk, journal: Arc<Journal>, options: DestinationOptions) -> Self {
+    fn open(
+        disk: SimulatedDisk,
+        (journal, retained): (Arc<Journal>, Arc<RetainedTable>),
+        options: DestinationOptions,
+    ) -> Self {
         let committer = Committer::stepped();
         let (spool, _) =
             Spool::open(Arc::new(disk.clone()), Path::new("spool"), SpoolOptions::default(), &committer).unwrap();
-        let router = Router::new(RouterOptions { spool: Some(spool.clone()), ..RouterOptions::new(1) });
+        let router = Router::new(RouterOptions {
+            spool: Some(spool.clone()),
+            retained_journal: Some(Arc::clone(&retained) as Arc<dyn RetainedJournal>),
+            ..RouterOptions::new(1)
+        });
+        retained.crash(&router, &spool);
         let store =
             SessionStore { spool: spool.clone(), journal: Arc::clone(&journal) as Arc<dyn SessionJournal>, options };
         let sessions = Sessions::with_store(&router, 100, Some(store));
         *journal.registry.lock() = Arc::downgrade(&sessions);
         let found = journal.sessions.lock().clone();
         sessions.restore(now(), Self::mailbox(), found);
-        Self { disk, journal, options, committer, spool, router, sessions }
+        Self { disk, retained, journal, options, committer, spool, router, sessions }
     }
 
     /// Since when each session's client is absent, as it is written down.
@@ -138,7 +209,7 @@ impl World {
 
     /// The process is killed; the next one finds what it had written.
     pub(crate) fn kill(self) -> Self {
-        Self::open(self.disk.after_kill(), self.journal, self.options)
+        Self::open(self.disk.after_kill(), (self.journal, self.retained), self.options)
     }
 
     /// The process is killed, and the next one finds sessions without their subscriptions.
@@ -172,8 +243,13 @@ impl World {
     }
 
     pub(crate) fn publish_from(&self, payload: &str, qos: QoS, origin: Origin) -> Routed {
+        self.publish_any(payload, qos, false, origin)
+    }
+
+    pub(crate) fn publish_any(&self, payload: &str, qos: QoS, retain: bool, origin: Origin) -> Routed {
         let payload = Bytes::copy_from_slice(payload.as_bytes());
         let publication = Publication::new(TopicName::parse("a").unwrap(), payload, qos, now().wall);
+        let publication = Publication { retain, ..publication };
         self.router.publish_from(publication, origin, &mut self.router.route_cache())
     }
 }

@@ -86,7 +86,7 @@ fn router(config: &Config, tables: &Tables, spool: &Spool) -> Arc<Router> {
         spool: Some(spool.clone()),
         ..RouterOptions::new(clock::random_u64())
     });
-    retained::restore(&tables.retained(), &router, clock::now().wall);
+    retained::restore(&tables.retained(), spool, &router, clock::now().wall);
     router
 }
 

@@ -1,8 +1,6 @@
 //! Takes a message: one record for all its destinations.
 
-use std::num::NonZeroU16;
-
-use message::{DestinationId, Publication, Timestamp, limits};
+use message::{Publication, Timestamp, limits};
 
 use super::destination::{Destination, Settled};
 use super::options::DropReason;
@@ -12,7 +10,7 @@ use super::record::{
 };
 use super::room::Verdict;
 use super::state::{State, count_out};
-use super::{Ordinal, Spool};
+use super::{ExactlyOnce, Ordinal, Spool};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES};
 use crate::{Durability, FullPolicy};
 
@@ -24,13 +22,13 @@ impl Spool {
     /// A message that one of them refuses goes to none, so that its publisher may bring it again: `placed` is called for those
     /// that refuse it, and the answer is [`AppendError::Refused`].
     ///
-    /// `origin` is the durable session of a QoS 2 publisher and its packet id, which counts as taken until it is released.
+    /// `origin` is where a message of QoS 2 comes from: its packet id counts as taken until it is released.
     /// The point that is the answer is reached when the message is as safe as the most careful of its destinations asks.
     pub fn append(
         &self,
         now: Timestamp,
         publication: &Publication,
-        origin: Option<(DestinationId, NonZeroU16)>,
+        origin: Option<ExactlyOnce>,
         to: &[Placement],
         mut placed: impl FnMut(usize, Placed, CommitPoint),
     ) -> Result<CommitPoint, AppendError> {
@@ -60,7 +58,7 @@ impl Spool {
             refusing.into_iter().for_each(|index| placed(index, Placed::Refused, CommitPoint::REACHED));
             return Err(AppendError::Refused);
         }
-        let origin = origin.map(|(destination, packet)| (destination, packet.get()));
+        let origin = origin.map(Origin::from);
         let mut results = std::mem::take(&mut state.results);
         results.clear();
         let point = state.append(now, publication, origin, to, bytes, &mut results);
@@ -167,9 +165,10 @@ impl State {
             results.push(Placed::At(Ordinal(ordinal)));
             count += 1;
         }
-        if let Some((publisher, packet)) = origin.filter(|_| results.is_empty() || results.iter().any(is_taken))
-            && let Some(publisher) = destinations.get_mut(&publisher)
+        let origin = origin.filter(|_| results.is_empty() || results.iter().any(is_taken));
+        if let Some(publisher) = origin.and_then(|origin| Some((origin.packet, destinations.get_mut(&origin.session)?)))
         {
+            let (packet, publisher) = publisher;
             publisher.inbound.insert(packet);
             durability = durability.max(publisher.options.durability);
         }
@@ -177,16 +176,17 @@ impl State {
             set_placements(buffer, count_at, count);
             put_publication(buffer, publication, now);
             let point = tail.finish(start, durability);
+            self.note_retained(origin, publication);
             self.write_room_made();
             return point;
         }
         tail.abandon(start);
-        match origin.filter(|_| results.is_empty() || results.iter().any(is_taken)) {
-            Some((publisher, packet)) => {
-                self.put_state(KIND_INBOUND, durability, |buffer| put_packet(buffer, publisher, packet))
-            }
-            None => CommitPoint::REACHED,
+        let Some(Origin { session, packet, .. }) = origin else { return CommitPoint::REACHED };
+        // In this order: what a crash leaves is a beginning.
+        if self.note_retained(origin, publication) {
+            self.put_retained(&publication.topic);
         }
+        self.put_state(KIND_INBOUND, durability, |buffer| put_packet(buffer, session, packet))
     }
 
     /// Writes down who had to make room for a message.

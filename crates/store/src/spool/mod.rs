@@ -16,6 +16,7 @@ mod placement;
 mod read;
 mod record;
 mod recover;
+mod retained;
 mod rewrite;
 mod room;
 mod snapshot;
@@ -25,7 +26,7 @@ mod tests;
 mod wide;
 
 pub use options::{DestinationOptions, DropReason, SpoolOptions};
-pub use placement::{Ordinal, Placed, Placement, ReadOn, Spooled};
+pub use placement::{ExactlyOnce, Ordinal, Placed, Placement, ReadOn, Spooled};
 pub use recover::Recovery;
 pub use rewrite::{RewriteError, RewriteStep, Rewriter};
 

@@ -1,7 +1,10 @@
 //! Who gets a message, and what became of it.
 
+use std::num::NonZeroU16;
+
 use message::{DestinationId, Publication, QoS};
 
+use crate::Revision;
 use crate::log::CommitPoint;
 
 /// The place of a message in its destination: counts up from zero, is never used again and may leave numbers out.
@@ -14,6 +17,16 @@ impl Ordinal {
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+}
+
+/// A message of QoS 2 comes from a durable session: it is known again if it comes again, until it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExactlyOnce {
+    pub session: DestinationId,
+    pub packet: NonZeroU16,
+    /// It is to be retained, at this place among all that are. As it is not taken a second time, the spool keeps it until
+    /// the table has it: see [`Spool::retained`](super::Spool::retained).
+    pub revision: Option<Revision>,
 }
 
 /// A message goes to this destination, in this way.

@@ -2,7 +2,7 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 message | origin: `0`, or `1`, destination and packet id u16; count u32 of placements and their bytes u32; each: destination, ordinal, flags u8 (bits 0–1 QoS, 2 retain, 3 identifiers: their count and each); the publication |
+//! | 1 message | origin: `0`, or `1`, destination and packet id u16, or `2`, the same and the revision of the retained message that it is; count u32 of placements and their bytes u32; each: destination, ordinal, flags u8 (bits 0–1 QoS, 2 retain, 3 identifiers: their count and each); the publication |
 //! | 2 settled | destination; reason u8: 0 acknowledged, else 1 + the number of the drop reason; `sent`; runs |
 //! | 3 received | destination; ordinal |
 //! | 4 released | destination; packet id u16 |
@@ -12,13 +12,15 @@
 //! | 8 delivered | destination; ordinal; how often it was delivered |
 //! | 9 dropped | destination; how many messages were dropped so far as there was no room for them |
 //! | 10 labels | each: destination; length of its label and the label |
+//! | 11 retained | revision; the publication |
 //!
 //! Runs: their count; each as the distance from the end of the one before (the first from zero), and its length.
 
 use message::{DestinationId, Publication, QoS, Timestamp};
 
 use super::options::DropReason;
-use super::placement::Placement;
+use super::placement::{ExactlyOnce, Placement};
+use crate::Revision;
 use crate::log::{Decoder, encode_publication, put_varint};
 
 pub(crate) const KIND_MESSAGE: u8 = 1;
@@ -31,21 +33,37 @@ pub(super) const KIND_SNAPSHOT: u8 = 7;
 pub(super) const KIND_DELIVERED: u8 = 8;
 pub(super) const KIND_DROPPED: u8 = 9;
 pub(super) const KIND_LABELS: u8 = 10;
+pub(super) const KIND_RETAINED: u8 = 11;
 
 const RETAIN: u8 = 1 << 2;
 const IDENTIFIERS: u8 = 1 << 3;
 
-/// Where a QoS 2 message came from: the session of its publisher and the packet id there.
-pub(super) type Origin = (DestinationId, u16);
+/// Where a QoS 2 message came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The session of its publisher, and the packet id there.
+    pub(super) session: DestinationId,
+    pub(super) packet: u16,
+    /// It is to be retained: its place among all that are.
+    pub(super) revision: Option<Revision>,
+}
+
+impl From<ExactlyOnce> for Origin {
+    fn from(brought: ExactlyOnce) -> Self {
+        Self { session: brought.session, packet: brought.packet.get(), revision: brought.revision }
+    }
+}
 
 /// Appends the head of a message; [`set_placements`] is called when all are there.
 pub(super) fn put_message_head(buffer: &mut Vec<u8>, origin: Option<Origin>) -> usize {
     match origin {
         None => buffer.push(0),
-        Some((destination, packet)) => {
-            buffer.push(1);
-            put_varint(buffer, destination.get());
-            buffer.extend_from_slice(&packet.to_le_bytes());
+        Some(Origin { session, packet, revision }) => {
+            buffer.push(if revision.is_some() { 2 } else { 1 });
+            put_packet(buffer, session, packet);
+            if let Some(revision) = revision {
+                put_varint(buffer, revision.0);
+            }
         }
     }
     let at = buffer.len();
@@ -106,7 +124,11 @@ pub(super) struct MessageHead {
 pub(super) fn message_head(decoder: &mut Decoder<'_>) -> Option<MessageHead> {
     let origin = match decoder.byte()? {
         0 => None,
-        _ => Some((DestinationId::new(decoder.varint()?), decoder.number_u16()?)),
+        kind => {
+            let (session, packet) = packet(decoder)?;
+            let revision = if kind == 2 { Some(Revision(decoder.varint()?)) } else { None };
+            Some(Origin { session, packet, revision })
+        }
     };
     let placements = decoder.number_u32()?;
     let placements_bytes = usize::try_from(decoder.number_u32()?).ok()?;
@@ -220,6 +242,12 @@ pub(super) fn runs_from(decoder: &mut Decoder<'_>, mut end: u64) -> Option<Vec<(
 
 fn runs(decoder: &mut Decoder<'_>) -> Option<Vec<(u64, u64)>> {
     runs_from(decoder, 0)
+}
+
+/// A message that is to be retained.
+pub(super) fn put_retained(buffer: &mut Vec<u8>, revision: Revision, publication: &Publication, now: Timestamp) {
+    put_varint(buffer, revision.0);
+    encode_publication(buffer, publication, now);
 }
 
 /// Destination and packet id: a message that was released, or came in for nobody.

@@ -4,7 +4,7 @@
 //! Count of destinations; each: id, `low`, `next - low`, `sent`, runs that are acknowledged (from `low` on), received (count,
 //! each as the distance from the one before, the first from `low`), deliveries (count, each as such a distance and how often),
 //! inbound (count, packet ids u16), dropped by each reason.
-//! All but packet ids are varints.
+//! All but packet ids are varints. Then the retained messages that the table may not have, see `retained`.
 
 use message::DestinationId;
 
@@ -48,14 +48,14 @@ pub(super) fn put_snapshot<'a>(
     }
 }
 
-/// The destinations of a snapshot, without their extents.
+/// The destinations of a snapshot, without their extents. Retained messages follow.
 pub(super) fn snapshot(decoder: &mut Decoder<'_>) -> Option<Vec<(DestinationId, Destination)>> {
     let count = decoder.varint()?;
     let mut destinations = Vec::new();
     for _ in 0..count {
         destinations.push((DestinationId::new(decoder.varint()?), destination(decoder)?));
     }
-    decoder.is_at_end().then_some(destinations)
+    Some(destinations)
 }
 
 fn destination(decoder: &mut Decoder<'_>) -> Option<Destination> {

@@ -10,6 +10,7 @@ use super::footer;
 use super::options::{DropReason, SpoolOptions};
 use super::placement::Placed;
 use super::record::{KIND_DROPPED, KIND_SETTLED, KIND_SNAPSHOT, put_dropped, put_settled};
+use super::retained::Untold;
 use super::room::Coming;
 use super::snapshot::put_snapshot;
 use crate::Durability;
@@ -69,6 +70,8 @@ pub(super) struct State {
     pub(super) quarantined_bytes: u64,
     /// Room that is being made on a disk that is short of it.
     pub(super) coming: Coming,
+    /// Retained messages that the table may not have.
+    pub(super) retained: Untold,
     /// Kept for their memory.
     pub(super) results: Vec<Placed>,
     pub(super) making_room: Vec<(DestinationId, u64, DropReason)>,
@@ -101,6 +104,7 @@ impl State {
             damaged: (0, 0),
             quarantined_bytes: 0,
             coming: Coming::default(),
+            retained: Untold::default(),
             results: Vec::new(),
             making_room: Vec::new(),
         }
@@ -152,10 +156,11 @@ impl State {
     /// Begins a segment with a snapshot of all destinations.
     fn begin(&mut self) {
         self.tail.begin_segment();
-        let destinations = &self.destinations;
+        let (destinations, retained) = (&self.destinations, &mut self.retained);
         if let Some(begun) = self.tail.begin(self.now, KIND_SNAPSHOT) {
             let start = begun.start;
             put_snapshot(begun.buffer, destinations.iter());
+            retained.put(begun.buffer, self.now);
             self.tail.finish(start, Durability::Fsync);
         }
         self.put_labels();

@@ -3,16 +3,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use message::DestinationId;
+use message::{Bytes, DestinationId, Publication};
 
-use crate::log::{Chunk, Found, OpenRead, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Scanned, Segment, Trailer};
+use crate::Revision;
+use crate::log::{
+    Chunk, Decoder, Found, OpenRead, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Scanned, Segment, Trailer,
+    decode_publication,
+};
 use crate::spool::destination::{Destination, Extent};
 use crate::spool::footer;
 use crate::spool::options::{DropReason, SpoolOptions};
 use crate::spool::record::{
     KIND_DELIVERED, KIND_DROPPED, KIND_INBOUND, KIND_LABELS, KIND_MESSAGE, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED,
-    KIND_SETTLED, KIND_SNAPSHOT, Origin, delivered, dropped, label, message_head, packet, placement, received, settled,
+    KIND_RETAINED, KIND_SETTLED, KIND_SNAPSHOT, Origin, delivered, dropped, label, message_head, packet, placement,
+    received, settled,
 };
+use crate::spool::retained::Untold;
 use crate::spool::snapshot::snapshot;
 use crate::spool::state::{Sealed, State};
 
@@ -63,6 +69,7 @@ pub(super) struct Replay {
     cut_records: u64,
     /// The largest number of a destination, there still or removed.
     highest: Option<DestinationId>,
+    retained: Untold,
 }
 
 impl Index {
@@ -145,6 +152,7 @@ impl Replay {
             next: 0,
             cut_records: 0,
             highest: None,
+            retained: Untold::default(),
         }
     }
 
@@ -166,20 +174,14 @@ impl Replay {
     fn apply(&mut self, found: Found<'_>) -> Option<()> {
         let mut body = found.body();
         match found.header.kind {
-            KIND_MESSAGE => {
-                let head = message_head(&mut body)?;
-                for _ in 0..head.placements {
-                    let placed = placement(&mut body)?;
-                    let destination = self.destination(placed.placement.destination);
-                    destination.next = destination.next.max(placed.ordinal + 1);
-                }
-                if let Some(origin) = head.origin {
-                    self.inbound(origin);
-                }
-            }
+            KIND_MESSAGE => self.message(body, found)?,
             KIND_INBOUND => {
-                let origin = packet(&mut body)?;
-                self.inbound(origin);
+                let (session, packet) = packet(&mut body)?;
+                self.inbound(session, packet);
+            }
+            KIND_RETAINED => {
+                let revision = Revision(body.varint()?);
+                self.retained.note(revision, publication(&body, found)?);
             }
             KIND_SETTLED => {
                 let left = settled(&mut body)?;
@@ -224,7 +226,9 @@ impl Replay {
                 self.destinations.remove(&id);
             }
             KIND_SNAPSHOT => {
-                self.destinations = snapshot(&mut body)?.into_iter().collect();
+                let destinations = snapshot(&mut body)?;
+                self.retained = Untold::read(&mut body, found.header.timestamp_us)?;
+                self.destinations = destinations.into_iter().collect();
                 self.highest = self.highest.max(self.destinations.keys().max().copied());
                 self.safe = self.destinations.iter().map(|(id, destination)| (*id, destination.next)).collect();
             }
@@ -233,7 +237,23 @@ impl Replay {
         Some(())
     }
 
-    fn inbound(&mut self, (publisher, packet): Origin) {
+    fn message(&mut self, mut body: Decoder<'_>, found: Found<'_>) -> Option<()> {
+        let head = message_head(&mut body)?;
+        for _ in 0..head.placements {
+            let placed = placement(&mut body)?;
+            let destination = self.destination(placed.placement.destination);
+            destination.next = destination.next.max(placed.ordinal + 1);
+        }
+        if let Some(Origin { session, packet, revision }) = head.origin {
+            self.inbound(session, packet);
+            if let Some(revision) = revision {
+                self.retained.note(revision, publication(&body, found)?);
+            }
+        }
+        Some(())
+    }
+
+    fn inbound(&mut self, publisher: DestinationId, packet: u16) {
         self.destination(publisher).inbound.insert(packet);
     }
 
@@ -309,6 +329,7 @@ impl Replay {
         }
         let mut state = super::empty(self.options, self.next.saturating_add(self.cut_records));
         state.destinations = self.destinations;
+        state.retained = self.retained;
         for (segment, bytes, live_when_sealed) in self.sealed {
             let (live, live_bytes) = live.get(&segment.base).copied().unwrap_or_default();
             if live == 0 {
@@ -370,6 +391,12 @@ impl Replay {
         self.sealed.push((Arc::clone(&segment), footer_at + bytes.len() as u64, live));
         NewFooter { chunk: Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true }, holes }
     }
+}
+
+/// The message at the end of a record, with a copy of its own of the record's bytes.
+fn publication(body: &Decoder<'_>, found: Found<'_>) -> Option<Publication> {
+    let rest = Bytes::copy_from_slice(found.record.get(body.at()..)?);
+    decode_publication(&rest, 0, found.header.timestamp_us)
 }
 
 /// What a segment gets that had no footer.

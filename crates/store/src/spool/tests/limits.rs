@@ -54,7 +54,7 @@ fn a_message_that_one_refuses_goes_to_nobody_and_nobody_makes_room_for_it() {
     bench.commit();
     let mut refused = Vec::new();
     let to = [2, 1, 3].map(placement);
-    let origin = Some((DestinationId::new(2), NonZeroU16::MIN));
+    let origin = Some(ExactlyOnce { session: DestinationId::new(2), packet: NonZeroU16::MIN, revision: None });
     let appended = bench.spool.append(Timestamp::default(), &publication("b"), origin, &to, |at, placed, _| {
         refused.push((at, placed));
     });

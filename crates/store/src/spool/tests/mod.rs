@@ -9,6 +9,7 @@ mod limits;
 mod messages;
 mod model;
 mod power_cut;
+mod retained;
 mod rewrite;
 mod rewrite_model;
 mod unreadable;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use message::{Bytes, DestinationId, Publication, QoS, Timestamp, TopicName};
 
 use super::{
-    AppendError, DestinationOptions, Ordinal, Placed, Placement, Recovery, RewriteStep, Spool, SpoolOptions, Spooled,
+    AppendError, DestinationOptions, ExactlyOnce, Ordinal, Placed, Placement, Recovery, RewriteStep, Spool,
+    SpoolOptions, Spooled,
 };
 use crate::disk::SimulatedDisk;
 use crate::log::{CommitPoint, Committer};
@@ -104,9 +106,13 @@ impl Bench {
     ) -> Result<(CommitPoint, Vec<Placed>), AppendError> {
         let now = Timestamp::from_millis(seconds * 1000);
         let mut results = Vec::new();
-        let origin = origin.map(|(id, packet)| (DestinationId::new(id), NonZeroU16::new(packet).unwrap()));
+        let origin = origin.map(|(id, packet)| ExactlyOnce {
+            session: DestinationId::new(id),
+            packet: NonZeroU16::new(packet).unwrap(),
+            revision: None,
+        });
         let to: Vec<Placement> = to.iter().map(|id| placement(*id)).collect();
-        let named = to.iter().map(|placement| placement.destination).chain(origin.map(|(id, _)| id));
+        let named = to.iter().map(|placement| placement.destination).chain(origin.map(|origin| origin.session));
         for new in named.filter(|id| self.spool.state(*id).is_none()) {
             self.add(new.get(), DestinationOptions::default());
         }

@@ -2,7 +2,9 @@
 //! waits for the disk is gathered by topic (see `gathered.rs`), and a commit writes only the last of each.
 //!
 //! Record, with version and check (see `record.rs`): the message without its topic, which is the key (see
-//! `publication.rs`).
+//! `publication.rs`), then the revision of its change (LEB128), if it has one. One without a payload stands for a topic
+//! that was cleared, while an earlier change of it may still stand in the spool alone. Up to which revision that cannot be
+//! stands in `meta` under [`MARK_KEY`] (8 bytes, little endian).
 
 mod gathered;
 
@@ -14,10 +16,16 @@ use message::{Publication, TopicName};
 
 use self::gathered::{Flush, Gathered, Need};
 use super::committer::Committer;
+use super::meta;
 use super::publication::{read_publication, write_publication};
-use super::read::{ALL, ReadError, Scan};
+use super::read::{ALL, ReadError, ReadFault, Scan};
 use super::record::{RecordError, RecordReader, RecordWriter};
+use super::schema::Snapshot;
 use super::written::WriteError;
+use crate::{Revision, RevisionMark, Turn};
+
+/// Where the mark stands in `meta`.
+pub(super) const MARK_KEY: &str = "retained_revision";
 
 /// Retained messages, by topic.
 #[derive(Clone)]
@@ -33,19 +41,27 @@ pub struct RetainedPoint(u64);
 
 impl RetainedTable {
     pub(super) fn new(committer: Arc<Committer>) -> Self {
-        Self { committer, gathered: Arc::default() }
+        let mark = committer.shared.read(|| format!("`{MARK_KEY}` of the node's own facts"), read_mark);
+        // Without it, what the spool has is held against each topic alone.
+        let gathered = Gathered::new(RevisionMark::new(mark.unwrap_or_default()));
+        Self { committer, gathered: Arc::new(gathered) }
     }
 
     /// Keeps a message in place of its topic's last one. `replaces` says whether there is one: what was never on disk
     /// need not be cleared there.
-    pub fn keep(&self, publication: Arc<Publication>, replaces: bool) -> RetainedPoint {
+    pub fn keep(&self, publication: Arc<Publication>, replaces: bool, turn: Turn) -> RetainedPoint {
         let topic = publication.topic.clone();
-        self.change(topic, Some(publication), replaces)
+        self.change(topic, Some(publication), replaces, turn)
     }
 
     /// Removes a topic's message.
-    pub fn clear(&self, topic: TopicName) -> RetainedPoint {
-        self.change(topic, None, true)
+    pub fn clear(&self, topic: TopicName, turn: Turn) -> RetainedPoint {
+        self.change(topic, None, true, turn)
+    }
+
+    /// How far the table is.
+    pub fn mark(&self) -> RevisionMark {
+        self.gathered.mark().clone()
     }
 
     /// Ready when a change is on disk, or when it is not there for the reason given. In the latter case it is tried
@@ -59,14 +75,16 @@ impl RetainedTable {
         RetainedPoint(self.gathered.last())
     }
 
-    /// Hands every message to `take`, in the order of the topics.
-    pub fn each(&self, mut take: impl FnMut(Publication)) -> Result<Scan, ReadError> {
+    /// Hands every message to `take` with the revision of its change, in the order of the topics. One without a payload says
+    /// that its topic was cleared.
+    pub fn each(&self, mut take: impl FnMut(Publication, Revision)) -> Result<Scan, ReadError> {
         self.committer.shared.scan(
             "the retained messages",
             |snapshot| &snapshot.retained,
             ALL,
             |key, record| {
-                take(decode(key, record)?);
+                let (publication, revision) = decode(key, record)?;
+                take(publication, revision);
                 Ok(())
             },
         )
@@ -77,11 +95,17 @@ impl RetainedTable {
         self.gathered.waiting()
     }
 
-    fn change(&self, topic: TopicName, publication: Option<Arc<Publication>>, replaces: bool) -> RetainedPoint {
+    fn change(
+        &self,
+        topic: TopicName,
+        publication: Option<Arc<Publication>>,
+        replaces: bool,
+        turn: Turn,
+    ) -> RetainedPoint {
         if let Some(error) = self.committer.shared.poisoned() {
             self.gathered.give_up(error);
         }
-        let (point, need) = self.gathered.add(topic, publication, replaces);
+        let (point, need) = self.gathered.add(topic, publication, replaces, turn);
         match need {
             Need::Nothing => {}
             Need::Retry => self.committer.shared.retry(),
@@ -102,16 +126,33 @@ impl fmt::Debug for RetainedTable {
     }
 }
 
-pub(super) fn encode(publication: &Publication) -> Vec<u8> {
+pub(super) fn encode(publication: &Publication, revision: Revision) -> Vec<u8> {
     let mut writer = RecordWriter::new();
     write_publication(&mut writer, publication);
+    if revision > Revision::default() {
+        writer.varint(revision.0);
+    }
     writer.finish(publication.topic.as_str().as_bytes())
 }
 
-pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<Publication, RecordError> {
+pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<(Publication, Revision), RecordError> {
     let mut reader = RecordReader::open(key, record)?;
     let topic = std::str::from_utf8(key).ok().and_then(|topic| TopicName::parse(topic).ok());
     let publication = read_publication(&mut reader, topic.ok_or(RecordError::Content("a key that is no topic"))?)?;
+    // Those of earlier versions have none.
+    let revision = if reader.left() > 0 { Revision(reader.varint()?) } else { Revision::default() };
     reader.end()?;
-    Ok(publication)
+    Ok((publication, revision))
+}
+
+fn read_mark(snapshot: &Snapshot) -> Result<Revision, ReadFault> {
+    let Some(record) = snapshot.meta.get(MARK_KEY.as_bytes())? else { return Ok(Revision::default()) };
+    let mut reader = RecordReader::open(MARK_KEY.as_bytes(), record.value())?;
+    let bytes = reader.bytes()?.try_into().map_err(|_| RecordError::Short)?;
+    reader.end()?;
+    Ok(Revision(u64::from_le_bytes(bytes)))
+}
+
+fn encode_mark(mark: Revision) -> Vec<u8> {
+    meta::encode(MARK_KEY, &mark.0.to_le_bytes())
 }

@@ -9,7 +9,7 @@ use crate::table::{
     QueueOptions, StoredConsumer, StoredQueue, StoredSession, StoredStream, StoredSubscription, StoredWill,
     StreamOptions, retained,
 };
-use crate::{DestinationLimits, Durability, FullPolicy};
+use crate::{DestinationLimits, Durability, FullPolicy, Revision};
 use message::value::parse_json;
 use message::{DestinationId, Publication, PublicationProperties, QoS, QueueName, TopicFilter, TopicName};
 use std::num::NonZeroU32;
@@ -115,16 +115,19 @@ pub(in crate::table) fn stream() -> StoredStream {
 #[test]
 fn retained_messages_are_written_as_version_1_wrote_them_and_read_back() {
     let plain = Publication::new(TopicName::parse("a").unwrap(), "x".into(), QoS::AtMostOnce, at(1));
-    for (publication, frozen) in [
-        (plain, "010040420f0000000000000178f10784c9"),
+    for (publication, revision, frozen) in [
+        (plain.clone(), 0, "010040420f0000000000000178f10784c9"),
+        (plain, 300, "010040420f0000000000000178ac02ed0ca63e"),
         (
             publication(),
+            0,
             "01fe00401e18240a0600901c0a746578742f706c61696e07616e73776572730201020204756e697403c2b04304756e6974000300ff072f521c36",
         ),
     ] {
-        let record = retained::encode(&publication);
+        let record = retained::encode(&publication, Revision(revision));
         assert_eq!(hexadecimal(&record), frozen);
-        assert_eq!(retained::decode(publication.topic.as_str().as_bytes(), &record), Ok(publication));
+        let read = retained::decode(publication.topic.as_str().as_bytes(), &record);
+        assert_eq!(read, Ok((publication, Revision(revision))));
     }
 }
 

@@ -9,6 +9,7 @@ mod gated_disk;
 mod key_value;
 mod removals;
 mod retained;
+mod revisions;
 mod sessions;
 mod streams;
 mod upgrade;

@@ -1,7 +1,7 @@
 //! Retained messages: what is on disk when, however fast they change and whatever the disk does.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Poll, Wake, Waker};
 
@@ -12,19 +12,27 @@ use super::gated_disk::{Gate, on_gated_disk};
 use super::*;
 use crate::table::room::Room;
 use crate::table::{RetainedPoint, RetainedTable, Scan, WriteError};
+use crate::{Revision, Turn};
 
-fn topic(text: &str) -> TopicName {
+pub(super) fn topic(text: &str) -> TopicName {
     TopicName::parse(text).unwrap()
 }
 
-fn message(name: &str, payload: &str) -> Arc<Publication> {
+pub(super) fn message(name: &str, payload: &str) -> Arc<Publication> {
     let payload = payload.to_owned().into();
     Arc::new(Publication { retain: true, ..Publication::new(topic(name), payload, QoS::AtLeastOnce, at(5)) })
 }
 
+/// The next turn, with nothing that is still to come.
+fn turn() -> Turn {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let revision = Revision(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    Turn { revision, complete: revision }
+}
+
 fn kept(table: &RetainedTable) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
-    let scan = table.each(|found| {
+    let scan = table.each(|found, _| {
         kept.insert(found.topic.to_string(), String::from_utf8(found.payload.to_vec()).unwrap());
     });
     assert_eq!(scan, Ok(Scan { records: kept.len() as u64, damaged: 0 }));
@@ -42,7 +50,7 @@ impl Wake for Bell {
 }
 
 /// Waits as a task would: asks once, then again whenever woken.
-fn wait(table: &RetainedTable, point: RetainedPoint) -> Result<(), WriteError> {
+pub(super) fn wait(table: &RetainedTable, point: RetainedPoint) -> Result<(), WriteError> {
     let (sender, rings) = mpsc::channel();
     let waker = Waker::from(Arc::new(Bell(sender)));
     loop {
@@ -72,11 +80,11 @@ fn has_room() -> (Tables, Arc<AtomicBool>) {
 fn a_message_is_kept_with_all_its_properties_until_it_is_cleared() {
     let retained = in_memory().retained();
     let full = frozen::publication();
-    assert_eq!(wait(&retained, retained.keep(Arc::new(full.clone()), false)), Ok(()));
+    assert_eq!(wait(&retained, retained.keep(Arc::new(full.clone()), false, turn())), Ok(()));
     let mut found = Vec::new();
-    assert_eq!(retained.each(|publication| found.push(publication)), Ok(Scan { records: 1, damaged: 0 }));
+    assert_eq!(retained.each(|publication, _| found.push(publication)), Ok(Scan { records: 1, damaged: 0 }));
     assert_eq!(found, std::slice::from_ref(&full));
-    assert_eq!(wait(&retained, retained.clear(full.topic)), Ok(()));
+    assert_eq!(wait(&retained, retained.clear(full.topic, turn())), Ok(()));
     assert_eq!(kept(&retained), BTreeMap::new());
 }
 
@@ -86,13 +94,13 @@ fn many_changes_of_a_topic_while_the_disk_is_busy_are_one_record() {
     let retained = tables.retained();
     gate.set_shut(true);
     let before = tables.figures().commits;
-    let first = retained.keep(message("a", "first"), false);
+    let first = retained.keep(message("a", "first"), false, turn());
     while tables.figures().retained_waiting > 0 {
         std::thread::yield_now();
     }
     let mut last = first;
     for number in 0..1000 {
-        last = retained.keep(message(["a", "b"][number % 2], &number.to_string()), number != 1);
+        last = retained.keep(message(["a", "b"][number % 2], &number.to_string()), number != 1, turn());
     }
     assert_eq!(tables.figures().retained_waiting, 2);
     assert_eq!(retained.poll_reached(first, Waker::noop()), Poll::Pending);
@@ -109,27 +117,27 @@ fn what_came_and_went_while_the_disk_was_busy_waits_for_nothing() {
     let (tables, gate) = on_gated_disk();
     let retained = tables.retained();
     gate.set_shut(true);
-    let _ = retained.keep(message("a", "1"), false);
+    let _ = retained.keep(message("a", "1"), false, turn());
     while tables.figures().retained_waiting > 0 {
         std::thread::yield_now();
     }
     let mut last = retained.last_point();
     for number in 0..100 {
         let name = format!("n{number}");
-        let _ = retained.keep(message(&name, "1"), false);
-        let _ = retained.keep(message(&name, "2"), true);
-        last = retained.clear(topic(&name));
+        let _ = retained.keep(message(&name, "1"), false, turn());
+        let _ = retained.keep(message(&name, "2"), true, turn());
+        last = retained.clear(topic(&name), turn());
     }
     assert_eq!(tables.figures().retained_waiting, 0);
     gate.set_shut(false);
     assert_eq!(wait(&retained, last), Ok(()));
     gate.set_shut(true);
-    let _ = retained.keep(message("a", "2"), true);
+    let _ = retained.keep(message("a", "2"), true, turn());
     while tables.figures().retained_waiting > 0 {
         std::thread::yield_now();
     }
     // This one is on its way to the disk, so that it has to be cleared there.
-    last = last.max(retained.clear(topic("a")));
+    last = last.max(retained.clear(topic("a"), turn()));
     assert_eq!(tables.figures().retained_waiting, 1);
     gate.set_shut(false);
     assert_eq!(wait(&retained, last), Ok(()));
@@ -141,13 +149,14 @@ fn a_flood_is_written_in_commits_of_bounded_size() {
     let (tables, gate) = on_gated_disk();
     let retained = tables.retained();
     gate.set_shut(true);
-    let _ = retained.keep(message("first", "1"), false);
+    let _ = retained.keep(message("first", "1"), false, turn());
     while tables.figures().retained_waiting > 0 {
         std::thread::yield_now();
     }
     let before = tables.figures().commits;
     let topics = message::limits::TABLE_GROUP_WRITES_MAX * 2 + 1;
-    let points: Vec<_> = (0..topics).map(|number| retained.keep(message(&format!("n{number}"), "x"), false)).collect();
+    let points: Vec<_> =
+        (0..topics).map(|number| retained.keep(message(&format!("n{number}"), "x"), false, turn())).collect();
     gate.set_shut(false);
     assert_eq!(wait(&retained, *points.last().unwrap()), Ok(()));
     assert_eq!(kept(&retained).len(), topics + 1);
@@ -158,16 +167,16 @@ fn a_flood_is_written_in_commits_of_bounded_size() {
 fn a_full_disk_breaks_the_promise_and_is_made_good_once_there_is_room() {
     let (tables, has_room) = has_room();
     let retained = tables.retained();
-    assert_eq!(wait(&retained, retained.keep(message("a", "old"), false)), Ok(()));
+    assert_eq!(wait(&retained, retained.keep(message("a", "old"), false, turn())), Ok(()));
     has_room.store(false, Ordering::SeqCst);
-    let refused = retained.keep(message("a", "new"), true);
+    let refused = retained.keep(message("a", "new"), true, turn());
     let error = wait(&retained, refused).unwrap_err();
     assert!(matches!(error, WriteError::NoRoom { left_bytes: 7, .. }), "{error}");
     assert_eq!(kept(&retained)["a"], "old");
     assert!(tables.figures().failures > 0);
     has_room.store(true, Ordering::SeqCst);
     // The next change takes with it what could not be written.
-    change_at_last(&retained, || retained.keep(message("b", "1"), false));
+    change_at_last(&retained, || retained.keep(message("b", "1"), false, turn()));
     assert_eq!(kept(&retained)["a"], "new");
     assert_eq!(retained.poll_reached(refused, Waker::noop()), Poll::Ready(Ok(())));
 }
@@ -177,7 +186,7 @@ fn a_full_disk_is_tried_again_without_a_further_change() {
     let (tables, has_room) = has_room();
     let retained = tables.retained();
     has_room.store(false, Ordering::SeqCst);
-    assert!(wait(&retained, retained.keep(message("a", "1"), false)).is_err());
+    assert!(wait(&retained, retained.keep(message("a", "1"), false, turn())).is_err());
     has_room.store(true, Ordering::SeqCst);
     while kept(&retained).is_empty() {
         std::thread::yield_now();
@@ -194,11 +203,11 @@ fn what_the_full_disk_refused_is_written_when_the_file_is_closed() {
         Tables::open_sized("tables.redb", size, room, |builder| builder.create(&path)).unwrap().0
     };
     let tables = open(true);
-    let _ = tables.retained().keep(message("a", "1"), false);
+    let _ = tables.retained().keep(message("a", "1"), false, turn());
     drop(tables);
     let tables = open(false);
     assert_eq!(kept(&tables.retained())["a"], "1", "closing writes what waits");
-    let _ = tables.retained().keep(message("a", "2"), true);
+    let _ = tables.retained().keep(message("a", "2"), true, turn());
     // Without room, closing ends all the same.
     drop(tables);
     assert_eq!(kept(&open(true).retained())["a"], "1");
@@ -217,20 +226,20 @@ fn a_topic_that_was_cleared_in_vain_and_kept_anew_is_still_known_to_be_on_disk()
     let (tables, _) =
         Tables::open_sized("tables.redb", 0, room, |builder| builder.create_with_backend(memory)).unwrap();
     let retained = tables.retained();
-    assert_eq!(wait(&retained, retained.keep(message("a", "1"), false)), Ok(()));
+    assert_eq!(wait(&retained, retained.keep(message("a", "1"), false, turn())), Ok(()));
     has_room.store(false, Ordering::SeqCst);
     gate.set_shut(true);
-    let _ = retained.clear(topic("a"));
+    let _ = retained.clear(topic("a"), turn());
     while tables.figures().retained_waiting > 0 {
         std::thread::yield_now();
     }
     // The clearing is under way, and will fail.
-    let kept_anew = retained.keep(message("a", "2"), false);
+    let kept_anew = retained.keep(message("a", "2"), false, turn());
     gate.set_shut(false);
     assert!(wait(&retained, kept_anew).is_err());
-    let _ = retained.clear(topic("a"));
+    let _ = retained.clear(topic("a"), turn());
     has_room.store(true, Ordering::SeqCst);
-    change_at_last(&retained, || retained.keep(message("b", "1"), false));
+    change_at_last(&retained, || retained.keep(message("b", "1"), false, turn()));
     assert_eq!(kept(&retained), BTreeMap::from([("b".to_owned(), "1".to_owned())]));
 }
 
@@ -265,12 +274,12 @@ proptest! {
                 Step::Keep(name, payload) => {
                     let (name, payload) = (format!("t{name}"), payload.to_string());
                     let replaces = model.insert(name.clone(), payload.clone()).is_some();
-                    let _ = retained.keep(message(&name, &payload), replaces);
+                    let _ = retained.keep(message(&name, &payload), replaces, turn());
                 }
                 Step::Clear(name) => {
                     let name = format!("t{name}");
                     if model.remove(&name).is_some() {
-                        let _ = retained.clear(topic(&name));
+                        let _ = retained.clear(topic(&name), turn());
                     }
                 }
                 Step::Room(has_room) => room.store(has_room, Ordering::SeqCst),
@@ -283,7 +292,7 @@ proptest! {
         }
         room.store(true, Ordering::SeqCst);
         model.insert("end".to_owned(), "1".to_owned());
-        change_at_last(&retained, || retained.keep(message("end", "1"), false));
+        change_at_last(&retained, || retained.keep(message("end", "1"), false, turn()));
         prop_assert_eq!(&kept(&retained), &model);
     }
 }

@@ -19,6 +19,6 @@ fn tables_that_a_file_does_not_have_yet_are_made_and_the_others_kept() {
     let (tables, condition) = Tables::open(&path).unwrap();
     assert_eq!(condition, Condition::Closed);
     assert_eq!(get(&tables, "s", "k"), Some(Value::from(1)));
-    assert_eq!(tables.retained().each(|_| ()), Ok(Scan::default()));
+    assert_eq!(tables.retained().each(|_, _| ()), Ok(Scan::default()));
     assert_eq!(tables.sessions().each(|_, _| ()), Ok(Scan::default()));
 }

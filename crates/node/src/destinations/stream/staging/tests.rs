@@ -7,7 +7,7 @@ use std::sync::Arc;
 use message::{Bytes, Publication, QoS, TopicName};
 use store::disk::SimulatedDisk;
 use store::log::Committer;
-use store::spool::{Placement, SpoolOptions};
+use store::spool::{ExactlyOnce, Placement, SpoolOptions};
 use store::stream::{Offset, StreamOptions};
 
 use super::*;
@@ -44,7 +44,8 @@ impl World {
         let (topic, now) = (TopicName::parse("plant").unwrap(), clock::now().wall);
         let publication = Publication::new(topic, Bytes::from(number.to_string()), QoS::ExactlyOnce, now);
         let to = [Placement { destination: STREAM, qos: QoS::ExactlyOnce, retain: false, identifiers: Vec::new() }];
-        let origin = NonZeroU16::new(number + 1).map(|packet| (PUBLISHER, packet));
+        let origin =
+            NonZeroU16::new(number + 1).map(|packet| ExactlyOnce { session: PUBLISHER, packet, revision: None });
         let point = self.spool.append(now, &publication, origin, &to, |_, _, _| {}).ok();
         self.staging.notify();
         point
