@@ -26,55 +26,61 @@ pub enum Broken {
     Failed,
 }
 
-/// Promises that are waited for together.
+/// Promises that are waited for together. Every published message has some: they are small as long as one log at most is
+/// waited for.
 #[derive(Debug, Default)]
 pub struct Promises {
     /// What almost all wait for: it costs no memory of its own.
-    commit: Option<(Spool, CommitPoint)>,
-    streams: Streams,
-    open: Vec<Box<dyn Pending>>,
+    first: Option<Commit>,
+    others: Option<Box<Others>>,
     broken: Option<Broken>,
 }
 
-/// Streams that a message went to, and the point of each to wait for. Most go to one at most: that costs no memory of its own.
+/// All but the first.
 #[derive(Debug, Default)]
-struct Streams {
-    first: Option<(Stream, CommitPoint)>,
-    others: Vec<(Stream, CommitPoint)>,
+struct Others {
+    commits: Vec<Commit>,
+    open: Vec<Box<dyn Pending>>,
 }
 
-impl Streams {
-    fn add(&mut self, stream: Stream, point: CommitPoint) {
-        if let Some((_, known)) = self.first.iter_mut().chain(&mut self.others).find(|(known, _)| known.is(&stream)) {
-            *known = known.join(point);
-        } else if self.first.is_none() {
-            self.first = Some((stream, point));
-        } else {
-            self.others.push((stream, point));
+/// A log, and the point of it that is waited for.
+#[derive(Debug)]
+struct Commit {
+    log: Log,
+    point: CommitPoint,
+}
+
+#[derive(Debug)]
+enum Log {
+    /// A node has one.
+    Spool(Spool),
+    Stream(Stream),
+}
+
+impl Log {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Spool(_), Self::Spool(_)) => true,
+            (Self::Stream(one), Self::Stream(other)) => one.is(other),
+            (Self::Spool(_) | Self::Stream(_), _) => false,
+        }
+    }
+}
+
+impl Commit {
+    fn is_reached(&self) -> bool {
+        match &self.log {
+            Log::Spool(spool) => spool.committed(self.point),
+            Log::Stream(stream) => stream.committed(self.point),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.first.is_none() && self.others.is_empty()
-    }
-
-    fn are_committed(&self) -> bool {
-        self.first.iter().chain(&self.others).all(|(stream, point)| stream.committed(*point))
-    }
-
-    /// Forgets those whose point is reached; says whether one never will be.
-    fn poll(&mut self, waker: &Waker) -> Result<(), Broken> {
-        let mut result = Ok(());
-        let mut is_pending = |(stream, point): &mut (Stream, CommitPoint)| match stream.poll_committed(*point, waker) {
-            Poll::Pending => true,
-            Poll::Ready(kept) => {
-                result = result.and(kept.map_err(|_| Broken::Failed));
-                false
-            }
+    fn poll(&self, waker: &Waker) -> Poll<Result<(), Broken>> {
+        let reached = match &self.log {
+            Log::Spool(spool) => spool.poll_committed(self.point, waker),
+            Log::Stream(stream) => stream.poll_committed(self.point, waker),
         };
-        self.first.take_if(|first| !is_pending(first));
-        self.others.retain_mut(is_pending);
-        result
+        reached.map_err(|_| Broken::Failed)
     }
 }
 
@@ -90,22 +96,30 @@ impl From<&AppendError> for Broken {
 impl Promises {
     /// Waits until the spool has reached a point.
     pub(crate) fn commit(spool: &Spool, point: CommitPoint) -> Self {
-        let commit = (!spool.committed(point)).then(|| (spool.clone(), point));
-        Self { commit, ..Self::default() }
+        let first = (!spool.committed(point)).then(|| Commit { log: Log::Spool(spool.clone()), point });
+        Self { first, ..Self::default() }
     }
 
     /// Waits until a stream has reached a point.
     pub fn of_stream(stream: &Stream, point: CommitPoint) -> Self {
-        let mut promises = Self::default();
-        if !stream.committed(point) {
-            promises.streams.first = Some((stream.clone(), point));
-        }
-        promises
+        let first = (!stream.committed(point)).then(|| Commit { log: Log::Stream(stream.clone()), point });
+        Self { first, ..Self::default() }
     }
 
     /// Waits for one more.
     pub fn add(&mut self, pending: Box<dyn Pending>) {
-        self.open.push(pending);
+        self.others.get_or_insert_default().open.push(pending);
+    }
+
+    fn add_commit(&mut self, commit: Commit) {
+        let known = self.first.iter_mut().chain(self.others.iter_mut().flat_map(|others| &mut others.commits));
+        if let Some(known) = known.into_iter().find(|known| known.log.is(&commit.log)) {
+            known.point = known.point.join(commit.point);
+        } else if self.first.is_none() {
+            self.first = Some(commit);
+        } else {
+            self.others.get_or_insert_default().commits.push(commit);
+        }
     }
 
     /// Something is known to have failed before it began.
@@ -115,28 +129,22 @@ impl Promises {
 
     /// Waits for what `other` waits for as well.
     pub fn merge(&mut self, other: Self) {
-        self.commit = match (self.commit.take(), other.commit) {
-            // A node has one spool.
-            (Some((spool, one)), Some((_, two))) => Some((spool, one.join(two))),
-            (one, two) => one.or(two),
-        };
-        for (stream, point) in other.streams.first.into_iter().chain(other.streams.others) {
-            self.streams.add(stream, point);
+        if let Some(first) = other.first {
+            self.add_commit(first);
         }
-        self.open.extend(other.open);
+        if let Some(others) = other.others {
+            others.commits.into_iter().for_each(|commit| self.add_commit(commit));
+            if !others.open.is_empty() {
+                self.others.get_or_insert_default().open.extend(others.open);
+            }
+        }
         self.broken = self.broken.or(other.broken);
     }
 
     /// Whether nothing is waited for any more.
     pub fn are_settled(&self) -> bool {
-        self.open.is_empty()
-            && self.commit.as_ref().is_none_or(|(spool, point)| spool.committed(*point))
-            && self.streams.are_committed()
-    }
-
-    /// Whether anything is still asked for.
-    fn are_under_way(&self) -> bool {
-        self.commit.is_some() || !self.streams.is_empty() || !self.open.is_empty()
+        let reached = |others: &Others| others.open.is_empty() && others.commits.iter().all(Commit::is_reached);
+        self.first.as_ref().is_none_or(Commit::is_reached) && self.others.as_deref().is_none_or(reached)
     }
 
     /// The first that was broken.
@@ -146,28 +154,22 @@ impl Promises {
 
     /// Like [`Promises::are_settled`]; if not, `waker` is called when it is worth asking again.
     pub fn poll_settled(&mut self, waker: &Waker) -> Poll<()> {
-        let broken = &mut self.broken;
-        if let Some((spool, point)) = &self.commit
-            && let Poll::Ready(kept) = spool.poll_committed(*point, waker)
-        {
-            if kept.is_err() {
-                broken.get_or_insert(Broken::Failed);
-            }
-            self.commit = None;
-        }
-        if let Err(why) = self.streams.poll(waker) {
-            broken.get_or_insert(why);
-        }
-        self.open.retain_mut(|pending| match pending.poll_kept(waker) {
+        let mut broken = self.broken;
+        let mut is_pending = |polled: Poll<Result<(), Broken>>| match polled {
             Poll::Pending => true,
             Poll::Ready(kept) => {
-                if let Err(why) = kept {
-                    broken.get_or_insert(why);
-                }
+                broken = broken.or(kept.err());
                 false
             }
+        };
+        self.first.take_if(|commit| !is_pending(commit.poll(waker)));
+        self.others.take_if(|others| {
+            others.commits.retain(|commit| is_pending(commit.poll(waker)));
+            others.open.retain_mut(|open| is_pending(open.poll_kept(waker)));
+            others.commits.is_empty() && others.open.is_empty()
         });
-        if self.are_under_way() { Poll::Pending } else { Poll::Ready(()) }
+        self.broken = broken;
+        if self.first.is_none() && self.others.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -228,12 +230,18 @@ mod tests {
             let (_, point) = stream.append(now, &publication, |_| {}).unwrap();
             all.merge(Promises::of_stream(stream, point));
         }
-        assert_eq!(all.streams.others.len(), 1);
+        assert_eq!(all.others.as_ref().map(|others| others.commits.len()), Some(1));
         for committer in &committers {
             assert!(!all.are_settled() && all.poll_settled(Waker::noop()).is_pending());
             while committer.commit_once() {}
         }
         assert!(all.are_settled() && all.poll_settled(Waker::noop()).is_ready());
-        assert_eq!((all.broken(), all.are_under_way()), (None, false));
+        assert_eq!((all.broken(), all.others.is_none()), (None, true));
+    }
+
+    #[test]
+    fn they_are_small_as_every_message_has_them() {
+        assert!(size_of::<Promises>() <= 56, "{} bytes", size_of::<Promises>());
+        assert!(size_of::<crate::Routed>() <= 72, "{} bytes", size_of::<crate::Routed>());
     }
 }

@@ -60,10 +60,11 @@ impl<'a> FanOut<'a> {
         once_taken: impl FnOnce(),
     ) -> Result<(Routed, Vec<Orphan>), Box<Postponed>> {
         let published = self.publication.qos;
-        let spool = spool.filter(|_| published > QoS::AtMostOnce && route.reaches_disk());
+        let reach = route.reach();
+        let spool = spool.filter(|_| published > QoS::AtMostOnce && reach.disk);
         let exactly_once = self.to.origin.exactly_once.is_some();
         let is_placed = |target: &Target<M>| spool.is_some() && target.destination(published, exactly_once).is_some();
-        if route.has_collectors() && !self.ask(route, is_placed)? {
+        if reach.collectors && !self.ask(route, is_placed)? {
             return Ok((self.routed, Vec::new()));
         }
         let groups = route.groups.iter();

@@ -250,6 +250,7 @@ impl Session {
         while out.len() < end {
             if self.state.staged.is_empty() {
                 more = self.state.stage(&self.mailbox, end - out.len());
+                out.reserve(self.state.staged.len().min(end - out.len()));
             }
             let Some(delivery) = self.state.staged.pop_front() else { break };
             if delivery.publication.expiry_left_s(now.wall) == Some(0) {

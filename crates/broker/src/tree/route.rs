@@ -20,6 +20,17 @@ pub(crate) struct Route<M = Arc<Mailbox>> {
     /// One per subscriber, however many of its subscriptions match.
     pub(crate) targets: Vec<Target<M>>,
     pub(crate) groups: Vec<Group<M>>,
+    /// Known of a route that is kept.
+    reach: Option<Reach>,
+}
+
+/// What kinds of subscribers a route leads to; none of them ever becomes another kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// Some have messages of QoS 1 and 2 on disk.
+    pub(crate) disk: bool,
+    /// Some take messages at once.
+    pub(crate) collectors: bool,
 }
 
 /// A route as read from a tree: counting its mailboxes' references would cost as much as the match.
@@ -69,7 +80,7 @@ const COMPARED_MAX: usize = 16;
 impl Route {
     /// The route of a topic that nobody subscribed to.
     pub(crate) const fn nowhere() -> Self {
-        Self { targets: Vec::new(), groups: Vec::new() }
+        Self { targets: Vec::new(), groups: Vec::new(), reach: None }
     }
 
     /// Targets in this route, members of groups included: what it costs to keep.
@@ -94,14 +105,12 @@ impl<M: Borrow<Arc<Mailbox>>> Route<M> {
         }
     }
 
-    /// Whether some of them have messages of QoS 1 and 2 on disk.
-    pub(crate) fn reaches_disk(&self) -> bool {
-        self.everyone().any(|target| target.mailbox().destination().is_some())
-    }
-
-    /// Whether some of them take messages at once.
-    pub(crate) fn has_collectors(&self) -> bool {
-        self.targets.iter().any(|target| target.mailbox().collector().is_some())
+    /// Whom it leads to. Of a route that was just read all mailboxes are asked: they are to be fetched before.
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach.unwrap_or_else(|| Reach {
+            disk: self.everyone().any(|target| target.mailbox().destination().is_some()),
+            collectors: self.targets.iter().any(|target| target.mailbox().collector().is_some()),
+        })
     }
 
     fn everyone(&self) -> impl Iterator<Item = &Target<M>> {
@@ -111,7 +120,7 @@ impl<M: Borrow<Arc<Mailbox>>> Route<M> {
 
 impl Matched<'_> {
     pub(super) fn with_space() -> Self {
-        Self { targets: Vec::with_capacity(TARGETS_USUAL), groups: Vec::new() }
+        Self { targets: Vec::with_capacity(TARGETS_USUAL), groups: Vec::new(), reach: None }
     }
 
     /// A copy that outlives the tree.
@@ -119,6 +128,7 @@ impl Matched<'_> {
         Route {
             targets: self.targets.iter().map(Target::to_kept).collect(),
             groups: self.groups.iter().map(Group::to_kept).collect(),
+            reach: Some(self.reach()),
         }
     }
 

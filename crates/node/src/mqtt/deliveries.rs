@@ -4,13 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
 use broker::{Outgoing, Refusal};
-use message::Now;
+use message::{Now, limits};
 use mqtt::{Delivery, DeliveryOutcome};
 
 use super::client::Client;
 
 /// Deliveries that are asked of the session at once.
 const BATCH: usize = 256;
+/// What a packet has around its topic and payload: header, lengths, identifier.
+const PACKET_BYTES: usize = 12;
 
 impl Client {
     /// Writes what the session has, until the session is empty, the window is full, or enough stands to transmit.
@@ -20,11 +22,18 @@ impl Client {
             let Some(session) = &mut self.session else { return };
             more = session.next_deliveries(now, self.connection.in_flight_max(), BATCH, &mut self.outgoing);
             let mut outgoing = std::mem::take(&mut self.outgoing);
+            self.reserve_for(&outgoing);
             for one in outgoing.drain(..) {
                 self.write(now, &one);
             }
             self.outgoing = outgoing;
         }
+    }
+
+    /// Takes the memory for a batch at once: a buffer that grows message by message is moved again and again.
+    fn reserve_for(&mut self, outgoing: &[Outgoing]) {
+        let bytes: usize = outgoing.iter().map(bytes_of).sum();
+        self.connection.transmit().reserve(bytes.min(limits::MQTT_TRANSMIT_DELIVERIES_BYTES_MAX));
     }
 
     fn write(&mut self, now: Now, outgoing: &Outgoing) {
@@ -61,6 +70,16 @@ impl Client {
         }
         if let (Some(slot), Some(session)) = (slot, &mut self.session) {
             let _ = session.handle_delivered(slot);
+        }
+    }
+}
+
+/// About what it takes on the wire, without properties.
+fn bytes_of(outgoing: &Outgoing) -> usize {
+    match outgoing {
+        Outgoing::Release { .. } => PACKET_BYTES,
+        Outgoing::Message { delivery, .. } => {
+            PACKET_BYTES + delivery.publication.topic.as_str().len() + delivery.publication.payload.len()
         }
     }
 }
