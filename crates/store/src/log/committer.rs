@@ -235,5 +235,8 @@ impl Drop for Committer {
         if let Some(thread) = layout {
             let _ = thread.join();
         }
+        // What found no room to the end: each log has this queue, and would never go as long as it stands in it.
+        let left = std::mem::take(&mut self.queue.waiting.lock().sources);
+        drop(left);
     }
 }
