@@ -39,7 +39,7 @@ pub(super) struct Create {
     /// Append what is published to topics that this filter matches; may be given several times
     #[arg(long = "bind", value_name = "FILTER")]
     bindings: Vec<String>,
-    /// What an acknowledgement promises: fsync or os
+    /// What an acknowledgement promises: fsync, os or memory
     #[arg(long)]
     durability: Option<String>,
     /// Messages that are kept

@@ -20,7 +20,7 @@ pub use origin::Origin;
 pub use problem::ConfigProblem;
 pub use resolved::{
     Config, EndpointsListener, FlowOverrides, Limits, Listeners, Log, LogFormat, MailboxDrops, MqttListener,
-    MqttWebSocketListener, NodeSettings, SessionSettings, WebListener,
+    MqttWebSocketListener, NodeSettings, SessionDurability, SessionSettings, WebListener,
 };
 pub(crate) use rules::is_remote;
 pub use schema::config_schema;

@@ -10,7 +10,7 @@ use message::{FlowId, QueueName, StreamName, Text, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::destinations::{DurabilityWord, PolicyWord, QueueSettings, StreamSettings};
+use crate::destinations::{PolicyWord, QueueSettings, StreamSettings};
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -208,7 +208,26 @@ pub struct SessionSettings {
     /// which tells the publisher.
     pub backlog_full: PolicyWord,
     /// When a message counts as safe: `fsync` when the disk has it, `os` when the operating system has.
-    pub durability: DurabilityWord,
+    pub durability: SessionDurability,
+}
+
+/// How safe a message for a session is when its publisher is told that it was taken. There is no `memory`: such a session ends
+/// with its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionDurability {
+    #[default]
+    Fsync,
+    Os,
+}
+
+impl From<SessionDurability> for store::Durability {
+    fn from(word: SessionDurability) -> Self {
+        match word {
+            SessionDurability::Fsync => Self::Fsync,
+            SessionDurability::Os => Self::Os,
+        }
+    }
 }
 
 /// What the node says about itself.
@@ -315,7 +334,7 @@ impl Default for SessionSettings {
             backlog_messages_max: limits::SESSION_BACKLOG_MESSAGES_MAX,
             backlog_bytes_max: limits::SESSION_BACKLOG_BYTES_MAX,
             backlog_full: PolicyWord::DropOldest,
-            durability: DurabilityWord::Fsync,
+            durability: SessionDurability::Fsync,
         }
     }
 }

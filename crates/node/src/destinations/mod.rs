@@ -5,6 +5,7 @@ mod client;
 mod commit;
 mod hand_out;
 mod line;
+mod memory;
 mod queue;
 mod requeue;
 mod settings;

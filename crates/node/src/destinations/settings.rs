@@ -16,7 +16,7 @@ pub struct QueueSettings {
     /// Topic filters: what is published to a topic that one of them matches goes into the queue.
     pub bindings: Vec<String>,
     /// What an acknowledgement of a publish promises: `fsync`, the message survives a loss of power; `os`, it survives the
-    /// end of the process.
+    /// end of the process; `memory`, nothing: it waits for no disk, and what is there when the node ends is gone.
     pub durability: DurabilityWord,
     /// Messages that may wait.
     #[schemars(range(min = 1, max = 1_000_000_000))]
@@ -50,6 +50,7 @@ pub enum DurabilityWord {
     #[default]
     Fsync,
     Os,
+    Memory,
 }
 
 /// What happens to a message that finds its destination full.
@@ -174,6 +175,7 @@ impl From<DurabilityWord> for Durability {
         match word {
             DurabilityWord::Fsync => Self::Fsync,
             DurabilityWord::Os => Self::Os,
+            DurabilityWord::Memory => Self::Memory,
         }
     }
 }
@@ -182,7 +184,8 @@ impl From<Durability> for DurabilityWord {
     fn from(durability: Durability) -> Self {
         match durability {
             Durability::Fsync => Self::Fsync,
-            Durability::Os | Durability::Memory => Self::Os,
+            Durability::Os => Self::Os,
+            Durability::Memory => Self::Memory,
         }
     }
 }
@@ -193,6 +196,7 @@ impl DurabilityWord {
         match self {
             Self::Fsync => "fsync",
             Self::Os => "os",
+            Self::Memory => "memory",
         }
     }
 }
@@ -296,7 +300,7 @@ mod tests {
     fn settings_come_back_from_the_tables_as_they_were() {
         let settings = QueueSettings {
             bindings: vec!["orders/+".to_owned()],
-            durability: DurabilityWord::Os,
+            durability: DurabilityWord::Memory,
             messages_max: 10,
             bytes_max: 20,
             age_max_s: Some(30),

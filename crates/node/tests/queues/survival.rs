@@ -68,3 +68,39 @@ fn what_is_older_than_its_queue_keeps_it_is_dropped_and_counted() {
     assert_eq!(young.payloads(10), Vec::<String>::new());
     assert_eq!(old.show()["messages"], 5, "{}", old.show());
 }
+
+#[test]
+fn what_a_queue_has_in_memory_ends_with_the_node_and_the_others_keep_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    for (name, durability) in [("fleeting", "memory"), ("lasting", "fsync")] {
+        let settings = json!({ "bindings": ["shop/#"], "durability": durability });
+        assert_eq!(Queue::made(&node, name, &settings).show()["settings"]["durability"], durability);
+    }
+    node.expect_metrics(&[r#"headwater_queue_durability_info{queue="fleeting",durability="memory"} 1"#]);
+    let mut lasting = Vec::new();
+    for life in ["first", "second", "third"] {
+        for qos in ["1", "2"] {
+            let payload = format!("{life} {qos}");
+            let sent = mosquitto(&node, "mosquitto_pub", &["-t", "shop/1", "-q", qos, "-m", &payload]);
+            assert!(sent.status.success());
+            lasting.push(payload);
+        }
+        // It hands out as any queue does, and what is not settled comes back, as long as the node is there.
+        let taken = Queue::of(&node, "fleeting").take("?max=1");
+        assert_eq!(taken[0].0, format!("{life} 1"));
+        Queue::of(&node, "fleeting").settle("nack", &json!({ "receipts": [taken[0].1] }));
+        assert_eq!(Queue::of(&node, "fleeting").show()["messages"], 2);
+        if life == "first" {
+            node.kill();
+        } else {
+            assert!(node.stop().success());
+        }
+        node = Node::start_in(&data, &NodeOptions::default());
+        assert_eq!(Queue::of(&node, "fleeting").show()["messages"], 0, "after the {life} life");
+        assert_eq!(Queue::of(&node, "lasting").show()["messages"], lasting.len());
+    }
+    assert_eq!(Queue::of(&node, "fleeting").payloads(100), [""; 0]);
+    assert_eq!(Queue::of(&node, "lasting").payloads(100), lasting);
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::Stream;
 use crate::harness::client::Client;
-use crate::harness::packets::connect;
+use crate::harness::packets::{connect, packet, text};
 use crate::harness::{Node, NodeOptions, eventually};
 
 #[test]
@@ -68,4 +68,30 @@ fn messages_go_when_they_are_too_old() {
     assert_eq!((&shown["trimmed"], &shown["earliest"], &shown["next"]), (&json!(5), &json!(5), &json!(5)));
     assert_eq!(young.append("new"), 5);
     assert_eq!(old.read("").len(), 5);
+}
+
+#[test]
+fn what_a_stream_has_in_memory_ends_with_the_node_and_its_offsets_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    Stream::made(&node, "fleeting", &json!({ "bindings": ["plant/#"], "durability": "memory" }));
+    for life in 0..2 {
+        let mut client = Client::connect(node.mqtt, &connect("publisher"));
+        for number in 0..5 {
+            client.publish("plant/1", format!("{life}.{number}").as_bytes());
+        }
+        let exactly_once = [text("plant/1"), vec![0, 7, 0], format!("{life}.twice").into_bytes()].concat();
+        assert_eq!(client.ask(&packet(0x34, &exactly_once)).0, 0x50);
+        let read = eventually(|| Stream::of(&node, "fleeting").read("?max=100"), |read| read.len() == 6);
+        let expected = ["0", "1", "2", "3", "4", "twice"].map(|number| format!("{life}.{number}"));
+        assert_eq!(read.iter().map(|(_, payload)| payload).collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+        let next = read.last().unwrap().0 + 1;
+        assert!(node.stop().success());
+        node = Node::start_in(&data, &NodeOptions::default());
+        assert_eq!(Stream::of(&node, "fleeting").read("?offset=earliest"), []);
+        assert_eq!(Stream::of(&node, "fleeting").append("after"), next);
+        assert!(node.stop().success());
+        node = Node::start_in(&data, &NodeOptions::default());
+    }
 }

@@ -17,6 +17,7 @@ use broker::queue::{
 use broker::{Broken, Collector, Promises};
 use message::{DestinationId, Now, Publication, QoS, QueueName, limits};
 use parking_lot::Mutex;
+use store::Durability;
 use store::log::{CommitPoint, Intake, Poisoned};
 use store::spool::{AppendError, DestinationOptions, DropReason, Placed, Placement, ReadError, Spool};
 use store::table::{Label, StoredQueue};
@@ -25,7 +26,7 @@ use tokio::sync::Notify;
 use super::commit::Commit;
 use super::hand_out::{Said, Sink};
 use super::line::Line;
-use super::settings;
+use super::{memory, settings};
 use crate::clock;
 pub(crate) use consumer::QueueConsumer;
 use consumer::QueueDelivery;
@@ -142,6 +143,9 @@ impl NodeQueue {
         let destination = stored.destination;
         spool.add(destination, destination_options(&stored))?;
         spool.set_label(destination, &label(&name, &stored));
+        if stored.options.durability == Durability::Memory {
+            memory::throw_away(spool, destination)?;
+        }
         let oldest = spool.state(destination).map_or(Ordinal::default(), |state| Ordinal(state.low.0));
         let inside = Inside {
             machine: Queue::new(settings::hand_out(&stored.options), oldest),

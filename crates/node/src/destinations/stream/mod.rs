@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use broker::{Broken, Collector, Promises};
 use message::{ConsumerName, DestinationId, Now, Publication, QoS, StreamName, Timestamp};
 use parking_lot::Mutex;
+use store::Durability;
 use store::log::{AppendError, Intake, Poisoned};
 use store::spool::{Placed, ReadError, Spool};
 use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
@@ -114,6 +115,9 @@ impl NodeStream {
         ground: &GroupGround,
     ) -> Result<Arc<Self>, ChangeError> {
         let staging = Staging::open(spool, stored.destination, stored.options.durability, &stream)?;
+        if stored.options.durability == Durability::Memory {
+            stream.purge();
+        }
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
         let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
         let line = Line::new(stream.intake());

@@ -19,7 +19,7 @@ pub struct StreamSettings {
     /// Topic filters: what is published to a topic that one of them matches is appended to the stream.
     pub bindings: Vec<String>,
     /// What an acknowledgement of a publish promises: `fsync`, the message survives a loss of power; `os`, it survives the
-    /// end of the process.
+    /// end of the process; `memory`, nothing: it waits for no disk, and what is there when the node ends is gone.
     pub durability: DurabilityWord,
     /// Messages that are kept; beyond, the oldest go. As many as there is room for when absent.
     #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]

@@ -14,6 +14,7 @@ use store::{DestinationLimits, Durability, FullPolicy};
 use tokio::sync::{Mutex, Notify};
 
 use crate::clock;
+use crate::destinations::memory;
 
 /// How far the clock may have been set back while messages waited.
 const CLOCK_SLACK: Duration = Duration::from_secs(600);
@@ -62,6 +63,9 @@ impl Staging {
         stream: &Stream,
     ) -> Result<Self, ReadError> {
         spool.add(destination, options(durability))?;
+        if durability == Durability::Memory {
+            memory::throw_away(spool, destination)?;
+        }
         let mut oldest = Vec::new();
         spool.read(destination, Ordinal::default(), 1, 1, &mut oldest)?;
         let in_stream = match oldest.first() {

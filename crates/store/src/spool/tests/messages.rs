@@ -263,6 +263,22 @@ fn a_large_message_has_a_segment_for_itself() {
 }
 
 #[test]
+fn a_message_waits_for_what_its_safest_destination_asks_for() {
+    let bench = Bench::new();
+    for (id, durability) in [(1, Durability::Memory), (2, Durability::Os), (3, Durability::Fsync)] {
+        bench.add(id, DestinationOptions { durability, ..DestinationOptions::default() });
+    }
+    let (memory, _) = bench.append("a", &[1]).unwrap();
+    let (all, _) = bench.append("b", &[1, 2, 3]).unwrap();
+    let acknowledged = bench.acknowledge(1, &[0]);
+    assert!(bench.spool.committed(memory) && bench.spool.committed(acknowledged), "memory waits for nothing");
+    assert!(!bench.spool.committed(all));
+    assert_eq!(bench.payloads(1), ["b"]);
+    bench.commit();
+    assert!(bench.spool.committed(all));
+}
+
+#[test]
 fn what_is_not_known_to_wait_is_released_when_all_before_it_is_safe() {
     let bench = Bench::new();
     bench.add(1, DestinationOptions { durability: Durability::Os, ..DestinationOptions::default() });
