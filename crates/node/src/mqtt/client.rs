@@ -47,7 +47,7 @@ pub struct Client {
     /// The queues and streams that the client consumes, by the filter of its subscription.
     pub(super) consuming: Vec<(TopicFilter, Box<dyn Consuming>)>,
     pub(super) outgoing: Vec<Outgoing>,
-    /// The node drains: what the client publishes is left to it.
+    /// The node drains or has ended the connection: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
     /// Which thread serves the client, for its figures.
     thread: usize,
@@ -183,9 +183,14 @@ impl Client {
         self.handle_events(now);
     }
 
-    /// Ends the connection from the node's side.
+    /// Ends the connection from the node's side, at once: what waits for a crowded log, and what was read after it, is
+    /// dropped. The client was not told that it was taken, and sends it again.
     pub fn close(&mut self, now: Now, reason: ReasonCode) {
         self.connection.handle_close(reason);
+        if let Some((_, ticket)) = self.postponed.take().map(|waiting| *waiting) {
+            self.takes_no_more = true;
+            self.leave_untaken(ticket);
+        }
         self.handle_events(now);
     }
 
@@ -193,6 +198,8 @@ impl Client {
     /// to the node's next life. What comes for the client still reaches it.
     pub fn take_no_more(&mut self) {
         self.takes_no_more = true;
+        // What waits for a crowded log is not taken either.
+        self.postponed = None;
     }
 
     /// Whether the client has not yet got, or not yet acknowledged, all that is there for it.

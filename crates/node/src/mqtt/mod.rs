@@ -15,6 +15,8 @@ mod publishes;
 mod queues;
 mod streams;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod web_socket;
 

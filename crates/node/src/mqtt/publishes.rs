@@ -13,12 +13,19 @@ use super::client::Client;
 impl Client {
     pub(super) fn handle_publish(&mut self, now: Now, publication: Publication, ticket: Option<PublishTicket>) {
         if self.takes_no_more {
-            return;
+            return self.leave_untaken(ticket);
         }
         if let Err(denied) = self.mqtt.access.may_publish(&self.principal, &publication.topic) {
             return self.refuse_publish(now, &denied, ticket);
         }
         self.publish(publication, ticket);
+    }
+
+    /// Nothing becomes of a message: when the connection has ended, the session is not to know it from the next.
+    pub(super) fn leave_untaken(&mut self, ticket: Option<PublishTicket>) {
+        if let Some(ticket) = ticket.filter(|_| self.connection.is_closed()) {
+            self.connection.handle_published(ticket, ReasonCode::ServerBusy);
+        }
     }
 
     /// Publishes, or waits for a log that is crowded.
