@@ -19,6 +19,7 @@ use foldhash::quality::FixedState;
 use message::{DestinationId, Now, Publication, Timestamp, TopicFilter, TopicName, limits};
 use parking_lot::{Mutex, RwLock};
 use store::Revision;
+use store::log::Intake;
 use store::spool::{Ordinal, Spool};
 
 use crate::collector::Collector;
@@ -352,6 +353,11 @@ impl Router {
         (self.apply(changes), retained)
     }
 
+    /// How the spool takes in: whoever subscribes for a session on disk waits while it is crowded.
+    pub fn intake(&self) -> Option<&Arc<Intake>> {
+        self.spool.as_ref().map(Spool::intake)
+    }
+
     /// Puts the retained messages that a new subscription matches into its subscriber's mailbox, or on its disk.
     pub(crate) fn replay(
         &self,
@@ -360,10 +366,9 @@ impl Router {
         subscription: &Subscription,
         mailbox: &Arc<Mailbox>,
     ) -> Promises {
-        let mut promises = Promises::default();
         // Who subscribes again and again without reading gets no more than the store may hold.
         if mailbox.replay_len() > limits::RETAINED_MESSAGES_MAX {
-            return promises;
+            return Promises::default();
         }
         let options = &subscription.options;
         let mut found = Vec::new();
@@ -381,17 +386,7 @@ impl Router {
                 });
             }
         });
-        found.retain(|delivery| match self.place_one(mailbox, delivery) {
-            None => true,
-            Some(placed) => {
-                match placed {
-                    Ok(safe) => promises.merge(safe),
-                    Err(Untaken::NoRoom) => self.tally.dropped(DropReason::Overflow, 1),
-                    Err(Untaken::Alone) => {}
-                }
-                false
-            }
-        });
+        let promises = self.place_retained(mailbox, &mut found);
         mailbox.replay(found);
         promises
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use message::QoS;
+use message::{QoS, limits};
 
 use super::fan_out::choose;
 use super::placing::Placing;
@@ -10,7 +10,7 @@ use super::{Router, Wakes};
 use crate::counters::Tally;
 use crate::delivery::{Delivery, DropReason};
 use crate::mailbox::{Mailbox, Pushed};
-use crate::promise::Promises;
+use crate::promise::{Broken, Promises};
 use crate::subscription::SubscriberId;
 use crate::tree::Target;
 
@@ -114,5 +114,34 @@ impl Router {
         } else {
             Ok(outcome.promises)
         })
+    }
+
+    /// Takes those that lie on disk out of the retained messages for one who subscribes, and stores them: all, or none and
+    /// the promises are broken. As a subscription cannot get one half now and the other later, what waits for the disk may
+    /// grow by as much as is retained.
+    pub(super) fn place_retained(&self, mailbox: &Arc<Mailbox>, found: &mut Vec<Delivery>) -> Promises {
+        let mut promises = Promises::default();
+        let Some((spool, destination)) = self.spool.as_ref().zip(mailbox.destination()) else { return promises };
+        let on_disk: Vec<Delivery> = found.extract_if(.., |delivery| delivery.qos > QoS::AtMostOnce).collect();
+        let weight =
+            |delivery: &Delivery| u64::from(delivery.weight_bytes) + limits::SPOOL_MESSAGE_OVERHEAD_BYTES as u64;
+        let bytes = on_disk.iter().map(weight).sum();
+        if let Err(error) = spool.has_room_for(destination, on_disk.len() as u64, bytes) {
+            promises.break_with(Broken::from(&error));
+            return promises;
+        }
+        let mut placing = Placing::default();
+        for delivery in on_disk {
+            let publication = Arc::clone(&delivery.publication);
+            placing.add(destination, mailbox, delivery);
+            let outcome = placing.place_retained(spool, &publication);
+            self.tally.dropped(DropReason::Overflow, u64::from(outcome.dropped));
+            promises.merge(outcome.promises);
+            if promises.broken().is_some() {
+                // Others were quicker.
+                break;
+            }
+        }
+        promises
     }
 }

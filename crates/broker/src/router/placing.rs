@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use message::{DestinationId, Publication};
+use store::log::CommitPoint;
 use store::spool::{AppendError, ExactlyOnce, Placed, Placement, Spool};
 
 use super::wakes::Wakes;
@@ -75,36 +76,53 @@ impl Placing {
         origin: Option<ExactlyOnce>,
         wakes: &mut Wakes,
     ) -> Outcome {
+        let now = publication.published_at;
+        self.place_with(spool, wakes, |to, placed| spool.append(now, publication, origin, to, placed))
+    }
+
+    /// The same for a retained message and one who subscribes, however much waits for the disk.
+    pub(super) fn place_retained(&mut self, spool: &Spool, publication: &Publication) -> Outcome {
+        let now = publication.published_at;
+        self.place_with(spool, &mut Wakes::default(), |to, placed| {
+            spool.append_whatever_waits(now, publication, to, placed)
+        })
+    }
+
+    fn place_with(
+        &mut self,
+        spool: &Spool,
+        wakes: &mut Wakes,
+        append: impl FnOnce(&[Placement], &mut dyn FnMut(usize, Placed, CommitPoint)) -> Result<CommitPoint, AppendError>,
+    ) -> Outcome {
         let mut outcome =
             Outcome { matched: u32::try_from(self.placements.len()).unwrap_or(u32::MAX), ..Outcome::default() };
         let (deliveries, collected) = (&mut self.deliveries, &mut self.collected);
         // Wakers are not called under the spool's lock.
         let held = wakes.hold();
-        let appended =
-            spool.append(publication.published_at, publication, origin, &self.placements, |index, placed, point| {
-                let Some((mailbox, delivery)) = deliveries.get_mut(index) else { return };
-                outcome.matched -= u32::from(placed == Placed::Unknown);
-                if placed == Placed::Refused {
-                    outcome.refusing.push(mailbox.id());
+        let appended = append(&self.placements, &mut |index, placed, point| {
+            let Some((mailbox, delivery)) = deliveries.get_mut(index) else { return };
+            outcome.matched -= u32::from(placed == Placed::Unknown);
+            if placed == Placed::Refused {
+                outcome.refusing.push(mailbox.id());
+            }
+            if mailbox.collector().is_some() {
+                // It counts itself what it lacks room for.
+                return collected.push((index, placed));
+            }
+            let Some(delivery) = delivery.take() else { return };
+            match placed {
+                Placed::At(ordinal) => {
+                    mailbox.push_placed(delivery, Place { ordinal, point, was_sent: false }, wakes);
                 }
-                if mailbox.collector().is_some() {
-                    // It counts itself what it lacks room for.
-                    return collected.push((index, placed));
+                Placed::DroppedNewest | Placed::Unknown if delivery.share.is_some() => {
+                    outcome.matched -= u32::from(placed != Placed::Unknown);
+                    outcome.orphans.push((delivery, mailbox.id()));
                 }
-                let Some(delivery) = delivery.take() else { return };
-                match placed {
-                    Placed::At(ordinal) => {
-                        mailbox.push_placed(delivery, Place { ordinal, point, was_sent: false }, wakes);
-                    }
-                    Placed::DroppedNewest | Placed::Unknown if delivery.share.is_some() => {
-                        outcome.matched -= u32::from(placed != Placed::Unknown);
-                        outcome.orphans.push((delivery, mailbox.id()));
-                    }
-                    Placed::DroppedNewest => outcome.dropped += 1,
-                    // Who refuses it is told of; whose session has just ended was one less that it matched.
-                    Placed::Refused | Placed::Unknown => {}
-                }
-            });
+                Placed::DroppedNewest => outcome.dropped += 1,
+                // Who refuses it is told of; whose session has just ended was one less that it matched.
+                Placed::Refused | Placed::Unknown => {}
+            }
+        });
         wakes.restore(held);
         for (index, placed) in self.collected.drain(..) {
             if let Some(collector) = self.deliveries.get(index).and_then(|(mailbox, _)| mailbox.collector()) {

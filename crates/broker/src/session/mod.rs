@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use message::{ClientId, DestinationId, Now, QoS, TopicFilter, limits};
+use store::log::Intake;
 use store::spool::{DestinationState, Ordinal, ReadError};
 
 use crate::counters::Tally;
@@ -154,10 +155,20 @@ impl Session {
         (results, promises)
     }
 
+    /// Whether subscriptions of this kind wait for a crowded log, as their retained messages go there: until this has room.
+    pub fn subscribes_after(&self, brings_retained: bool) -> Option<&Arc<Intake>> {
+        let intake = self.router.intake().filter(|_| brings_retained && self.mailbox.destination().is_some());
+        intake.filter(|intake| intake.is_crowded())
+    }
+
     /// Takes back what a request asked for that could not be written down: `before` says what there was. The disk may have it
     /// or not; what the client is told is what holds here.
     pub fn take_subscriptions_back(&mut self, before: Vec<(TopicFilter, Option<SubscribeOptions>)>) {
         let subscriber = self.subscriber();
+        let gone: Vec<TopicFilter> =
+            before.iter().filter(|(_, before)| before.is_none()).map(|(filter, _)| filter.clone()).collect();
+        // If the disk takes it; nobody waits for it.
+        drop(self.record(|client_id| SessionChange::Unsubscribed { client_id, filters: &gone }));
         self.router.apply(before.iter().map(|(filter, before)| match before {
             Some(options) => Change::Subscribe { mailbox: &self.mailbox, filter, options: *options },
             None => Change::Unsubscribe { subscriber, filter },

@@ -5,6 +5,7 @@
 mod refusal;
 mod retained;
 mod shares;
+mod subscribing;
 mod world;
 
 use std::sync::Arc;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use broker::{Claim, Ending, Outgoing, Postponed, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
+use broker::{Claim, Ending, Outgoing, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
 use message::{Moment, Now, TopicFilter};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::awaited::Then;
+use super::publishes::Waiting;
 use super::{Consuming, End, Mqtt, queues};
 
 /// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
@@ -38,8 +39,8 @@ pub struct Client {
     /// One of them went into a mailbox that is full, or into a log that is crowded: until that has drained, nothing more is
     /// read.
     pub(super) is_pressed: bool,
-    /// A message that was read and not taken, as a log that it is for is crowded. What was read after it waits behind it.
-    pub(super) postponed: Option<Box<(Box<Postponed>, Option<PublishTicket>)>>,
+    /// What was read and not taken, as a log that it is for is crowded. What was read after it waits behind it.
+    pub(super) postponed: Option<Box<Waiting>>,
     /// What the client is told when it is on disk, in the order in which it is told.
     pub(super) awaited: VecDeque<(Promises, Then)>,
     /// The client was told that it has its session.
@@ -187,9 +188,11 @@ impl Client {
     /// dropped. The client was not told that it was taken, and sends it again.
     pub fn close(&mut self, now: Now, reason: ReasonCode) {
         self.connection.handle_close(reason);
-        if let Some((_, ticket)) = self.postponed.take().map(|waiting| *waiting) {
+        if let Some(waiting) = self.postponed.take() {
             self.takes_no_more = true;
-            self.leave_untaken(ticket);
+            if let Waiting::Publish(_, ticket) = *waiting {
+                self.leave_untaken(ticket);
+            }
         }
         self.handle_events(now);
     }

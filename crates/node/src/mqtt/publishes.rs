@@ -1,14 +1,33 @@
 //! Messages from the client into the broker. The acknowledgement leaves when the broker says that it may.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use broker::{Origin, Postponed, Routed};
 use message::{Now, Publication, QoS};
-use mqtt::{PublishTicket, ReasonCode, Version};
+use mqtt::{PublishTicket, ReasonCode, SubscribeRequest, Version};
+use store::log::Intake;
 
 use super::awaited::reason_of;
 use super::client::Client;
+
+/// What waits until a log is not crowded any more.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Publish(Box<Postponed>, Option<PublishTicket>),
+    /// Retained messages come with it.
+    Subscribe(SubscribeRequest, Arc<Intake>),
+}
+
+impl Waiting {
+    fn poll_room(&self, waker: &Waker) -> Poll<()> {
+        match self {
+            Self::Publish(postponed, _) => postponed.poll_room(waker),
+            Self::Subscribe(_, log) => log.poll_room(waker),
+        }
+    }
+}
 
 impl Client {
     pub(super) fn handle_publish(&mut self, now: Now, publication: Publication, ticket: Option<PublishTicket>) {
@@ -35,7 +54,7 @@ impl Client {
         let routes = self.routes.get_or_insert_with(|| Box::new(self.mqtt.router.route_cache()));
         match self.mqtt.router.publish_patiently(publication, origin, routes) {
             Ok(routed) => self.handle_routed(routed, is_of_destination, ticket),
-            Err(postponed) => self.postponed = Some(Box::new((postponed, ticket))),
+            Err(postponed) => self.postponed = Some(Box::new(Waiting::Publish(postponed, ticket))),
         }
     }
 
@@ -43,17 +62,19 @@ impl Client {
     pub(super) fn poll_postponed(&mut self, now: Now, waker: &Waker) {
         loop {
             self.handle_events(now);
-            let is_ready = |waiting: &mut Box<(Box<Postponed>, _)>| waiting.0.poll_room(waker).is_ready();
-            let Some(ready) = self.postponed.take_if(is_ready) else { return };
-            let (postponed, ticket) = *ready;
-            self.publish(postponed.into_publication(), ticket);
+            let Some(ready) = self.postponed.take_if(|waiting| waiting.poll_room(waker).is_ready()) else { return };
+            match *ready {
+                Waiting::Publish(postponed, ticket) => self.publish(postponed.into_publication(), ticket),
+                Waiting::Subscribe(request, _) => self.handle_subscribe(now, request),
+            }
         }
     }
 
     /// Publishes what waits without waiting any longer, as far as there is room.
     pub(super) fn publish_postponed(&mut self, now: Now) {
         while let Some(waiting) = self.postponed.take() {
-            let (postponed, ticket) = *waiting;
+            // Nobody is there any more who could be told that he has subscribed.
+            let Waiting::Publish(postponed, ticket) = *waiting else { continue };
             let publication = postponed.into_publication();
             let origin = self.origin(&publication, ticket.as_ref());
             let is_of_destination = publication.topic.is_of_destination();

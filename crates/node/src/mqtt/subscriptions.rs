@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE in the broker's words.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
@@ -10,10 +11,21 @@ use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
 use super::awaited::Then;
 use super::client::Client;
+use super::publishes::Waiting;
 use super::streams;
 
 impl Client {
     pub(super) fn handle_subscribe(&mut self, now: Now, mut request: SubscribeRequest) {
+        let brings_retained = request.filters.iter().any(|asked| {
+            asked.options.retain_handling != Asked::DoNotSend
+                && asked.filter.share_group().is_none()
+                && !asked.filter.is_of_destination()
+        });
+        let session = self.session.as_ref();
+        if let Some(log) = session.and_then(|session| session.subscribes_after(brings_retained)).map(Arc::clone) {
+            self.postponed = Some(Box::new(Waiting::Subscribe(request, log)));
+            return;
+        }
         let mut cursors = Promises::default();
         let identifier = request.subscription_id.and_then(NonZeroU32::new);
         let mut answers = Vec::with_capacity(request.filters.len());

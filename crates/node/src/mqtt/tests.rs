@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use broker::{Bindings, Broken, Collector, OpenAccess, Promises, RouterOptions};
+use broker::{
+    Bindings, Broken, Collector, OpenAccess, Pending, Promises, RouterOptions, SessionChange, SessionJournal,
+    SessionStore,
+};
 use bytes::BytesMut;
-use message::{Bytes, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
+use message::{Bytes, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
 use mqtt::ReasonCode;
 use parking_lot::Mutex;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use store::disk::SimulatedDisk;
 use store::log::{Committer, Intake};
-use store::spool::AppendError;
+use store::spool::{AppendError, DestinationOptions, Placement, Spool, SpoolOptions};
 use store::stream::{Stream, StreamOptions};
 
 use super::*;
@@ -42,8 +45,29 @@ fn now() -> Now {
     Now { moment: Moment::since_start(Duration::from_secs(1)), wall: Timestamp::from_millis(1) }
 }
 
+/// Nothing is written down of sessions.
+#[derive(Debug)]
+struct Unwritten;
+
+impl SessionJournal for Unwritten {
+    fn new_destination(&self) -> Result<DestinationId, Broken> {
+        Ok(DestinationId::new(1))
+    }
+
+    fn record(&self, _: SessionChange<'_>) -> Box<dyn Pending> {
+        Box::new(Self)
+    }
+}
+
+impl Pending for Unwritten {
+    fn poll_kept(&mut self, _: &Waker) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 struct World {
     committer: Committer,
+    spool: Spool,
     appending: Arc<Appending>,
     mqtt: Arc<Mqtt>,
     _bindings: Bindings,
@@ -55,13 +79,16 @@ impl World {
         let disk = SimulatedDisk::new(1);
         let committer = Committer::stepped();
         let (stream, _) =
-            Stream::open(Arc::new(disk), Path::new("/stream"), StreamOptions::default(), &committer).unwrap();
-        let router = Router::new(RouterOptions::new(1));
+            Stream::open(Arc::new(disk.clone()), Path::new("/stream"), StreamOptions::default(), &committer).unwrap();
+        let (spool, _) = Spool::open(Arc::new(disk), Path::new("/spool"), SpoolOptions::default(), &committer).unwrap();
+        let router = Router::new(RouterOptions { spool: Some(spool.clone()), ..RouterOptions::new(1) });
+        let options = DestinationOptions::default();
+        let store = SessionStore { spool: spool.clone(), journal: Arc::new(Unwritten), options };
         let appending = Arc::new(Appending { stream, payloads: Mutex::default() });
         let bindings = Bindings::new(&router, Arc::clone(&appending) as Arc<dyn Collector>);
         bindings.set(vec![TopicFilter::parse("a").unwrap()]);
         let mqtt = Arc::new(Mqtt {
-            sessions: Sessions::new(&router, 10),
+            sessions: Sessions::with_store(&router, 10, Some(store)),
             router,
             access: Arc::new(OpenAccess),
             queues: Arc::new(NoQueues),
@@ -79,7 +106,7 @@ impl World {
         let topic = TopicName::parse("a").unwrap();
         let large = Publication::new(topic, vec![7; 1_000_000].into(), QoS::AtLeastOnce, now().wall);
         while mqtt.router.publish(large.clone(), None, &mut cache).is_released() {}
-        Self { committer, appending, mqtt, _bindings: bindings }
+        Self { committer, spool, appending, mqtt, _bindings: bindings }
     }
 
     /// A client that has sent its CONNECT, and what it was answered.
@@ -173,4 +200,30 @@ fn a_connection_that_waits_for_a_crowded_log_ends_at_once_with_the_node() {
         while world.committer.commit_once() {}
         assert_eq!(world.taken(), Vec::<Bytes>::new(), "it is left to the next life of the node");
     }
+}
+
+#[test]
+fn a_subscription_that_brings_retained_messages_waits_for_a_crowded_spool() {
+    let world = World::crowded();
+    while world.committer.commit_once() {}
+    let retained = Publication::new(TopicName::parse("b").unwrap(), "kept".into(), QoS::AtLeastOnce, now().wall);
+    let retained = Publication { retain: true, ..retained };
+    drop(world.mqtt.router.publish(retained.clone(), None, &mut world.mqtt.router.route_cache()));
+    let (mut client, _) = world.connect();
+    let other = DestinationId::new(99);
+    world.spool.add(other, DestinationOptions::default()).unwrap();
+    let to = [Placement { destination: other, qos: QoS::AtLeastOnce, retain: false, identifiers: Vec::new() }];
+    let large = Publication { payload: vec![7; 1_000_000].into(), ..retained };
+    while !world.spool.intake().is_crowded() {
+        world.spool.append(now().wall, &large, None, &to, |_, _, _| {}).unwrap();
+    }
+    // SUBSCRIBE to `b` with QoS 1, and what it is answered.
+    let subscribe = [&[0, 5, 0][..], &text("b"), &[1]].concat();
+    assert_eq!(client.send(0x82, &subscribe), NOTHING);
+    assert!(!client.0.wants_bytes(), "what comes after it waits too");
+    world.committer.commit_once();
+    let message = client.work();
+    assert!(message.ends_with(b"kept"), "{message:?}");
+    while world.committer.commit_once() {}
+    assert_eq!(client.work(), [0x90, 4, 0, 5, 0, 1]);
 }

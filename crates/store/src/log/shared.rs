@@ -112,6 +112,11 @@ impl<S: HasTail> Log<S> {
         if waiting_bytes >= limits::LOG_BYTES_WAITING_MAX {
             return Room::Full { waiting_bytes };
         }
+        self.room_on_disk(waiting_bytes, bytes)
+    }
+
+    /// Whether the disk has room for so many bytes beside those that wait for it, however many these are.
+    pub(crate) fn room_on_disk(&self, waiting_bytes: usize, bytes: usize) -> Room {
         let mut free_bytes = self.free_bytes.seen();
         let needed = (waiting_bytes as u64).saturating_add(bytes as u64).saturating_add(limits::LOG_DISK_RESERVE_BYTES);
         if free_bytes < needed {

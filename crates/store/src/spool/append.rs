@@ -8,7 +8,7 @@ use super::placement::{Placed, Placement};
 use super::record::{
     KIND_INBOUND, KIND_MESSAGE, Origin, put_message_head, put_packet, put_placement, put_publication, set_placements,
 };
-use super::room::Verdict;
+use super::room::{Beyond, Verdict};
 use super::state::{State, count_out};
 use super::{ExactlyOnce, Ordinal, Spool};
 use crate::log::{AppendError, CommitPoint, HEADER_BYTES};
@@ -30,6 +30,30 @@ impl Spool {
         publication: &Publication,
         origin: Option<ExactlyOnce>,
         to: &[Placement],
+        placed: impl FnMut(usize, Placed, CommitPoint),
+    ) -> Result<CommitPoint, AppendError> {
+        self.append_beyond(Beyond::Nothing, now, publication, origin, to, placed)
+    }
+
+    /// As [`Self::append`], however many bytes wait for the disk: for messages that are bounded in themselves and cannot be
+    /// brought again later. Whoever brings them asks [`Self::intake`] before the first.
+    pub fn append_whatever_waits(
+        &self,
+        now: Timestamp,
+        publication: &Publication,
+        to: &[Placement],
+        placed: impl FnMut(usize, Placed, CommitPoint),
+    ) -> Result<CommitPoint, AppendError> {
+        self.append_beyond(Beyond::Waiting, now, publication, None, to, placed)
+    }
+
+    fn append_beyond(
+        &self,
+        beyond: Beyond,
+        now: Timestamp,
+        publication: &Publication,
+        origin: Option<ExactlyOnce>,
+        to: &[Placement],
         mut placed: impl FnMut(usize, Placed, CommitPoint),
     ) -> Result<CommitPoint, AppendError> {
         let bytes = record_bytes_most(publication, to);
@@ -40,7 +64,7 @@ impl Spool {
         if let Some(poisoned) = self.log.marks.poisoned() {
             return Err(poisoned.into());
         }
-        match self.find_room(&mut state, bytes, to) {
+        match self.find_room(&mut state, bytes, to, beyond) {
             Ok(Verdict::Append) => {}
             Ok(Verdict::DropNewest) => {
                 let results = state.drop_newest(to);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use message::{DestinationId, limits};
 
 use super::Spool;
+use super::destination::Destination;
 use super::options::DropReason;
 use super::placement::Placement;
 use super::state::State;
@@ -23,6 +24,14 @@ pub(super) struct Coming {
     segment: Weak<Segment>,
 }
 
+/// Which limits do not count for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beyond {
+    Nothing,
+    /// That of bytes which wait for the disk.
+    Waiting,
+}
+
 /// What may be done with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -33,8 +42,18 @@ pub(super) enum Verdict {
 
 impl Spool {
     /// Whether a message may be appended, and if not why.
-    pub(super) fn find_room(&self, state: &mut State, bytes: usize, to: &[Placement]) -> Result<Verdict, AppendError> {
-        let short = match self.log.room(&state.tail, bytes).refusal() {
+    pub(super) fn find_room(
+        &self,
+        state: &mut State,
+        bytes: usize,
+        to: &[Placement],
+        beyond: Beyond,
+    ) -> Result<Verdict, AppendError> {
+        let room = match beyond {
+            Beyond::Nothing => self.log.room(&state.tail, bytes),
+            Beyond::Waiting => self.log.room_on_disk(state.tail.waiting_bytes(), bytes),
+        };
+        let short = match room.refusal() {
             Some(error @ AppendError::NoRoom { .. }) => Some(error),
             Some(error) => return Err(error),
             None => None,
@@ -59,6 +78,26 @@ impl Spool {
         }
     }
 
+    /// Whether a destination takes so many more messages of so many bytes together, and the disk has room for them; if not,
+    /// why. Others may be quicker.
+    pub fn has_room_for(&self, destination: DestinationId, messages: u64, bytes: u64) -> Result<(), AppendError> {
+        let state = self.log.lock();
+        if let Some(poisoned) = self.log.marks.poisoned() {
+            return Err(poisoned.into());
+        }
+        let found = state.destinations.get(&destination);
+        if found.is_some_and(|found| found.refuses(messages, bytes)) {
+            return Err(AppendError::Refused);
+        }
+        let held = state.bytes();
+        if held.saturating_add(bytes) > state.options.bytes_max {
+            return Err(AppendError::LogFull { bytes: held });
+        }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.log.look_at_room();
+        self.log.room_on_disk(state.tail.waiting_bytes(), bytes).refusal().map_or(Ok(()), Err)
+    }
+
     /// There is room, or will be when what is dropped is off the disk.
     fn has_room_soon(&self, state: &State, bytes: usize) -> bool {
         if state.bytes().saturating_add(bytes as u64) > state.options.bytes_max {
@@ -69,6 +108,16 @@ impl Spool {
         let free_bytes = self.log.look_at_room();
         free_bytes >= waiting.saturating_add(limits::LOG_DISK_RESERVE_LEAST_BYTES)
             && free_bytes.saturating_add(coming) >= waiting.saturating_add(limits::LOG_DISK_RESERVE_BYTES)
+    }
+}
+
+impl Destination {
+    /// Whether it refuses what comes rather than to drop something, and has not so much room.
+    fn refuses(&self, messages: u64, bytes: u64) -> bool {
+        let limits = self.options.limits;
+        self.options.policy == FullPolicy::Refuse
+            && (self.waiting_messages.saturating_add(messages) > limits.messages_max
+                || self.waiting_bytes.saturating_add(bytes) > limits.bytes_max)
     }
 }
 
