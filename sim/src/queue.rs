@@ -13,7 +13,7 @@ use broker::{
     Broken, Collector, Promises, Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds,
 };
 use message::{DestinationId, Moment, Publication, QoS, QueueName, TopicFilter, TopicName, limits};
-use node::mqtt::{ConsumeError, Consuming, Queues};
+use node::mqtt::{ConsumeError, Consuming, Over, Queues};
 use parking_lot::Mutex;
 use store::spool::{self, DestinationOptions, Placed, Placement, Spool};
 
@@ -224,7 +224,11 @@ struct QueueConsumer {
     consumer: ConsumerId,
 }
 
-impl Consuming for QueueConsumer {}
+impl Consuming for QueueConsumer {
+    fn over(&self) -> Option<Over> {
+        None
+    }
+}
 
 impl Drop for QueueConsumer {
     fn drop(&mut self) {

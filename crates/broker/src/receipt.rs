@@ -72,6 +72,11 @@ impl SessionSender {
         // What was dropped is told by its receipt.
         let _: Pushed = self.mailbox.push(delivery);
     }
+
+    /// Wakes whoever serves the session, to look for what has changed.
+    pub fn wake(&self) {
+        self.mailbox.wake();
+    }
 }
 
 #[cfg(test)]

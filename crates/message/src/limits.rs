@@ -105,6 +105,9 @@ pub const QUEUE_PRIORITY_MAX: u8 = 9;
 /// Messages that one MQTT client has of a queue at a time, if its Receive Maximum allows: those that it has others cannot
 /// work off.
 pub const QUEUE_MQTT_IN_FLIGHT_MAX: usize = 100;
+/// How often a consumer looks whether the queue or stream is there again that it waits for: soon for a person who has made it, and
+/// seldom enough for ten thousand who wait.
+pub const CONSUME_AGAIN_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a message waits that an MQTT client refused: an acknowledgement has no word for it.
 pub const QUEUE_MQTT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// How long a message waits whose itinerary failed: a flow that fails at once would wear it out in a moment.

@@ -23,6 +23,13 @@ impl<From: HandsOut> Sink<From> for ClientSink {
     }
 }
 
+/// Nothing comes any more: if it was not the client that left, it is to hear of it.
+impl Drop for ClientSink {
+    fn drop(&mut self) {
+        self.to.wake();
+    }
+}
+
 impl<From: HandsOut> Receipt for Ticket<From> {
     fn handle_sent(&self) {
         self.take();

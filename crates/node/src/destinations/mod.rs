@@ -1,6 +1,7 @@
 //! The queues and streams of the node: which there are, made and changed by configuration, API, command line and flows,
 //! kept in the tables, fed by the broker's router.
 
+mod absence;
 mod client;
 mod commit;
 mod hand_out;
@@ -15,7 +16,7 @@ mod subscription;
 mod unavailable;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use broker::Bindings;
 use indexmap::IndexMap;
@@ -77,6 +78,8 @@ pub(crate) const QUEUE_TOPICS: &str = "$queue/";
 /// All queues and streams of a node.
 #[derive(Debug)]
 pub(crate) struct Destinations {
+    /// For those who look for what was removed.
+    me: Weak<Self>,
     tables: Tables,
     spool: Spool,
     router: Arc<broker::Router>,
@@ -176,7 +179,8 @@ impl Destinations {
         router: &Arc<broker::Router>,
         wanted: Wanted<'_>,
     ) -> Result<Arc<Self>, ChangeError> {
-        let all = Arc::new(Self {
+        let all = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             tables: tables.clone(),
             spool: spool.clone(),
             router: Arc::clone(router),
@@ -267,7 +271,11 @@ impl Destinations {
             return Err(ChangeError::InUse { name: name.clone(), by });
         }
         let Some(queue) = self.queue(name) else { return Ok(false) };
+        let consumers = queue.consumers();
         self.forget(&queue).await?;
+        if consumers > 0 {
+            tracing::warn!(queue = %name, consumers, "a queue was removed that is consumed: its consumers wait until it is made again");
+        }
         Ok(true)
     }
 

@@ -252,9 +252,15 @@ impl Destinations {
         let _alone = self.changes.lock().await;
         let Some(stream) = self.stream(name) else { return self.remove_unavailable(name).await };
         // First, so that no cursor is written after it was removed.
-        stream.close();
-        self.tables.streams().remove(name).await?;
+        let readers = stream.close();
+        if let Err(error) = self.tables.streams().remove(name).await {
+            stream.reopen()?;
+            return Err(error.into());
+        }
         self.streams.write().remove(name);
+        if readers > 0 {
+            tracing::warn!(stream = %name, readers, "a stream was removed that is read: its readers wait until it is made again");
+        }
         let stored = stream.stored();
         self.spool.remove(stored.destination);
         let logs = self.logs.clone();

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use broker::{Claim, Ending, Outgoing, Principal, Promises, RouteCache, Routed, Session, SessionExpiry};
 use bytes::BytesMut;
-use message::{Moment, Now, TopicFilter};
+use message::{Moment, Now};
 use mqtt::{CloseCause, Closed, ConnectRequest, Connection, Event, PublishTicket, ReasonCode};
 
 use super::awaited::Then;
+use super::consuming::Consumptions;
 use super::publishes::Waiting;
-use super::{Consuming, End, Mqtt, queues};
+use super::{End, Mqtt, queues};
 
 /// How long a connection that has ended may take to send what is left. A peer that vanished without a word takes nothing
 /// any more, and its session must not wait for it.
@@ -45,8 +46,8 @@ pub struct Client {
     pub(super) awaited: VecDeque<(Promises, Then)>,
     /// The client was told that it has its session.
     pub(super) was_accepted: bool,
-    /// The queues and streams that the client consumes, by the filter of its subscription.
-    pub(super) consuming: Vec<(TopicFilter, Box<dyn Consuming>)>,
+    /// The queues and streams that the client consumes, or waits for. Most have none.
+    pub(super) consuming: Option<Box<Consumptions>>,
     pub(super) outgoing: Vec<Outgoing>,
     /// The node drains or has ended the connection: what the client publishes is left to it.
     pub(super) takes_no_more: bool,
@@ -73,7 +74,7 @@ impl Client {
             postponed: None,
             awaited: VecDeque::new(),
             was_accepted: false,
-            consuming: Vec::new(),
+            consuming: None,
             outgoing: Vec::new(),
             takes_no_more: false,
             thread: 0,
@@ -136,6 +137,7 @@ impl Client {
                 self.close(now, ReasonCode::QuotaExceeded);
             }
         }
+        self.poll_consuming(now);
         self.write_deliveries(now);
         // What could not be read for them ends the connection now: nothing would wake it again.
         self.settle_session(now);
@@ -160,9 +162,11 @@ impl Client {
         self.connection.transmit()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and then [`poll`](Self::poll).
     pub fn poll_timeout(&self) -> Option<Moment> {
-        self.connection.poll_timeout().or(self.last_words_until)
+        let timeout = self.connection.poll_timeout().or(self.last_words_until);
+        let look = self.consuming.as_ref().and_then(|consuming| consuming.poll_timeout());
+        [timeout, look].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Now) {
@@ -235,7 +239,7 @@ impl Client {
         }
         // What did not go out goes back first: it does not count as delivered.
         session.drop_receipts();
-        self.consuming.clear();
+        self.consuming = None;
         self.mqtt.sessions.leave(now, session, if will_wanted { Ending::Lost } else { Ending::Orderly });
     }
 
@@ -291,6 +295,8 @@ impl Client {
                     let was_dismissed = self.session.as_ref().is_some_and(Session::is_dismissed);
                     self.mqtt.figures.ends.count(End::of(&closed.cause, was_dismissed));
                     self.closed = Some(Box::new(closed));
+                    // Nothing more goes out. What did not is given back when the session is left.
+                    self.consuming.iter_mut().for_each(|consuming| consuming.rest());
                     self.last_words_until = Some(now.moment + LAST_WORDS_MAX);
                 }
             }

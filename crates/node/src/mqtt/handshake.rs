@@ -69,7 +69,7 @@ impl Client {
             ..Accept::new_session(client_id)
         };
         self.session = Some(session);
-        self.consume_again();
+        self.consume_again(now);
         self.once_settled(now, connected.promises, Then::Accept(Box::new(accept)));
     }
 }

@@ -4,6 +4,7 @@
 
 mod awaited;
 mod client;
+mod consuming;
 mod deliveries;
 mod drive;
 mod ends;
@@ -21,11 +22,12 @@ mod timers;
 mod web_socket;
 
 pub use client::Client;
+pub use consuming::{Consuming, Over};
 pub use ends::{End, Ends};
 pub use io_threads::IoThreads;
 pub use listener::{MqttListener, serve};
 pub use phase::Phase;
-pub use queues::{ConsumeError, Consuming, NoQueues, Queues};
+pub use queues::{ConsumeError, NoQueues, Queues};
 pub use streams::{NoStreams, ReadRefused, ReadRequest, Streams};
 pub use timers::run_timers;
 pub use web_socket::Gate;

@@ -8,6 +8,7 @@ use message::{QoS, QueueName, TopicFilter, limits};
 use mqtt::ReasonCode;
 
 use super::client::Client;
+use super::consuming::{Consuming, Refused};
 
 /// The queues that clients may consume.
 pub trait Queues: Send + Sync + fmt::Debug {
@@ -21,15 +22,12 @@ pub trait Queues: Send + Sync + fmt::Debug {
     ) -> Result<Box<dyn Consuming>, ConsumeError>;
 }
 
-/// A client that consumes a queue.
-pub trait Consuming: Send + fmt::Debug {}
-
 /// Why a client cannot consume a queue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConsumeError {
-    #[error("there is no queue `{0}`")]
+    #[error("there is no queue `{0}`: make it with `headwater queue create {0}`")]
     Unknown(QueueName),
-    #[error("queue `{0}` has as many consumers as it takes")]
+    #[error("queue `{0}` has as many consumers as it takes: disconnect some first")]
     Full(QueueName),
 }
 
@@ -53,43 +51,33 @@ impl Queues for NoQueues {
 const PREFIX: &str = "$queue/";
 
 impl Client {
-    /// Begins to consume the queue that a filter names; the same one once more takes the place of the first.
-    pub(super) fn consume(&mut self, filter: &TopicFilter, options: SubscribeOptions) -> Result<(), ReasonCode> {
-        let Some(session) = &self.session else { return Err(ReasonCode::UnspecifiedError) };
-        let name = filter.as_str().strip_prefix(PREFIX).and_then(|name| QueueName::parse(name).ok());
-        let name = name.ok_or(ReasonCode::TopicFilterInvalid)?;
+    /// Begins to consume the queue that a filter names.
+    pub(super) fn consume(
+        &self,
+        filter: &TopicFilter,
+        options: SubscribeOptions,
+    ) -> Result<Box<dyn Consuming>, Refused> {
+        let refused = |reason, text: String| Refused { reason, text };
+        let Some(session) = &self.session else { return Err(Refused::without_session()) };
+        let Some(name) = filter.as_str().strip_prefix(PREFIX) else {
+            let text = format!("all who subscribe to a queue share its messages: subscribe to `{}`", filter.pattern());
+            return Err(refused(ReasonCode::TopicFilterInvalid, text));
+        };
+        let name =
+            QueueName::parse(name).map_err(|error| refused(ReasonCode::TopicFilterInvalid, error.to_string()))?;
         if options.qos == QoS::AtMostOnce {
-            // Without an acknowledgement there is nothing that could take a message out of the queue.
-            return Err(ReasonCode::ImplementationSpecificError);
+            let text =
+                "a queue is consumed with QoS 1 or 2: without an acknowledgement nothing takes a message out of it";
+            return Err(refused(ReasonCode::ImplementationSpecificError, text.to_owned()));
         }
         let in_flight_max = usize::from(self.connection.in_flight_max()).min(limits::QUEUE_MQTT_IN_FLIGHT_MAX);
-        let consuming = self.mqtt.queues.consume(&name, in_flight_max, options, session.sender());
-        let consuming = consuming.map_err(|error| {
-            tracing::debug!(client = session.client_id().as_str(), "subscription refused: {error}");
-            match error {
+        self.mqtt.queues.consume(&name, in_flight_max, options, session.sender()).map_err(|error| {
+            let reason = match error {
                 ConsumeError::Unknown(_) => ReasonCode::TopicFilterInvalid,
                 ConsumeError::Full(_) => ReasonCode::QuotaExceeded,
-            }
-        })?;
-        self.consuming.retain(|(held, _)| held != filter);
-        self.consuming.push((filter.detach(), consuming));
-        Ok(())
-    }
-
-    /// Goes on with the queues and streams that the session consumed on an earlier connection. One that is gone is passed
-    /// over.
-    pub(super) fn consume_again(&mut self) {
-        let Some(session) = &self.session else { return };
-        let queues = session.subscriptions().filter(|(filter, _)| filter.is_of_destination());
-        let queues: Vec<_> = queues.map(|(filter, options)| (filter.clone(), *options)).collect();
-        for (filter, options) in queues {
-            if Self::is_of_stream(&filter) {
-                // A cursor that is made anew, as its stream was, is saved when it has moved.
-                let _ = self.read_stream(&filter, options, None);
-            } else {
-                let _ = self.consume(&filter, options);
-            }
-        }
+            };
+            refused(reason, error.to_string())
+        })
     }
 }
 

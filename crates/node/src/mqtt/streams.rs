@@ -4,12 +4,12 @@
 use std::fmt;
 
 use broker::{Promises, SessionSender, SubscribeOptions};
-use message::{DestinationId, StreamName, TopicFilter, limits};
+use message::{DestinationId, IdError, StreamName, TopicFilter, limits};
 use mqtt::ReasonCode;
 use mqtt::packet::UserProperty;
 
-use super::Consuming;
 use super::client::Client;
+use super::consuming::{Consuming, Refused};
 
 /// The streams that clients may read.
 pub trait Streams: Send + Sync + fmt::Debug {
@@ -84,38 +84,32 @@ impl Client {
         stream_of(filter).is_some()
     }
 
-    /// Begins to read the stream that a filter names; the same one once more takes the place of the first.
+    /// Begins to read the stream that a filter names.
     pub(super) fn read_stream(
-        &mut self,
+        &self,
         filter: &TopicFilter,
         options: SubscribeOptions,
         position: Option<&str>,
-    ) -> Result<Promises, (ReasonCode, String)> {
-        let nobody = || (ReasonCode::UnspecifiedError, "there is no session".to_owned());
-        let session = self.session.as_ref().ok_or_else(nobody)?;
+    ) -> Result<(Box<dyn Consuming>, Promises), Refused> {
+        let session = self.session.as_ref().ok_or_else(Refused::without_session)?;
         let name = StreamName::parse(stream_of(filter).unwrap_or_default());
-        let stream = name.map_err(|error| (ReasonCode::TopicFilterInvalid, error.to_string()))?;
-        // First of all, so that the last reader of a session's cursor hands on what it had.
-        self.consuming.retain(|(held, _)| held != filter);
+        let invalid = |error: IdError| Refused { reason: ReasonCode::TopicFilterInvalid, text: error.to_string() };
         let request = ReadRequest {
-            stream,
+            stream: name.map_err(invalid)?,
             group: filter.share_group(),
             session: session.destination(),
             position,
             in_flight_max: usize::from(self.connection.in_flight_max()).min(limits::STREAM_MQTT_IN_FLIGHT_MAX),
             options,
         };
-        let (consuming, promises) = self.mqtt.streams.read(request, session.sender()).map_err(|refused| {
-            tracing::debug!(client = session.client_id().as_str(), "subscription refused: {refused}");
+        self.mqtt.streams.read(request, session.sender()).map_err(|refused| {
             let reason = match refused {
                 ReadRefused::Unknown(_) => ReasonCode::TopicFilterInvalid,
                 ReadRefused::Full(_) => ReasonCode::QuotaExceeded,
                 ReadRefused::Impossible(_) => ReasonCode::ImplementationSpecificError,
             };
-            (reason, refused.to_string())
-        })?;
-        self.consuming.push((filter.detach(), consuming));
-        Ok(promises)
+            Refused { reason, text: refused.to_string() }
+        })
     }
 
     /// The client has unsubscribed: what its session alone had read is forgotten.

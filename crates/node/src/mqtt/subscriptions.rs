@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use broker::{Promises, RetainHandling, SubscribeOptions, Subscription};
 use message::{Now, QoS, TopicFilter};
-use mqtt::packet::{RetainHandling as Asked, UserProperty};
+use mqtt::packet::RetainHandling as Asked;
 use mqtt::{ReasonCode, SubscribeRequest, UnsubscribeRequest};
 
 use super::awaited::Then;
@@ -54,11 +54,14 @@ impl Client {
                 identifier,
             };
             if asked.filter.is_of_destination() {
-                match self.consume_or_read(&asked.filter, options, &request.user_properties) {
+                let place = streams::position(&request.user_properties);
+                match self.consume_or_read(now, &asked.filter, options, place) {
                     Ok(promises) => cursors.merge(promises),
-                    Err((reason, explanation)) => {
-                        explanation.into_iter().for_each(|text| request.ticket.explain(text));
-                        answers.push(Some(reason));
+                    Err(refused) => {
+                        let client = self.connection.client_id().map(message::ClientId::as_str);
+                        tracing::debug!(client, "subscription refused: {}", refused.text);
+                        request.ticket.explain(refused.text);
+                        answers.push(Some(refused.reason));
                         continue;
                     }
                 }
@@ -94,24 +97,12 @@ impl Client {
 
     /// What a request asked for could not be written down: the client is told so, and nothing of it stays in force.
     pub(super) fn take_subscriptions_back(&mut self, before: Vec<(TopicFilter, Option<SubscribeOptions>)>) {
-        self.consuming.retain(|(held, _)| !before.iter().any(|(filter, known)| filter == held && known.is_none()));
+        for (filter, _) in before.iter().filter(|(_, known)| known.is_none()) {
+            self.stop_consuming(filter);
+        }
         if let Some(session) = &mut self.session {
             session.take_subscriptions_back(before);
         }
-    }
-
-    /// What a subscription to a queue or a stream waits for, or why there is none.
-    fn consume_or_read(
-        &mut self,
-        filter: &TopicFilter,
-        options: SubscribeOptions,
-        user_properties: &[UserProperty],
-    ) -> Result<Promises, (ReasonCode, Option<String>)> {
-        if Self::is_of_stream(filter) {
-            let position = streams::position(user_properties);
-            return self.read_stream(filter, options, position).map_err(|(reason, text)| (reason, Some(text)));
-        }
-        self.consume(filter, options).map(|()| Promises::default()).map_err(|reason| (reason, None))
     }
 
     /// Whether one more subscription is within the limit, beside those of the same request.
@@ -127,10 +118,9 @@ impl Client {
             None => (vec![false; request.filters.len()], Promises::default()),
         };
         let consumed = request.filters.iter().map(|filter| {
-            let before = self.consuming.len();
-            self.consuming.retain(|(held, _)| held != filter);
+            let was_consumed = self.stop_consuming(filter);
             self.forget_stream(filter);
-            self.consuming.len() < before
+            was_consumed
         });
         let consumed: Vec<bool> = consumed.collect();
         let answers: Vec<ReasonCode> = existed

@@ -11,20 +11,20 @@ use crate::harness::{Node, eventually};
 use crate::{Queue, mosquitto};
 
 /// A client of MQTT 5.0, packet by packet. Messages may come before the answer to the subscription that brings them.
-struct Client {
-    stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     early: VecDeque<(u8, Vec<u8>)>,
 }
 
 impl Client {
     /// With a session of an hour and this Receive Maximum.
-    fn connected(node: &Node, client_id: &str, clean_start: bool, receive_max: u16) -> Self {
+    pub(crate) fn connected(node: &Node, client_id: &str, clean_start: bool, receive_max: u16) -> Self {
         let mut properties = vec![0x11, 0, 0, 14, 16, 0x21];
         properties.extend(receive_max.to_be_bytes());
         Self::connected_as(node, client_id, clean_start, &properties)
     }
 
-    fn connected_as(node: &Node, client_id: &str, clean_start: bool, properties: &[u8]) -> Self {
+    pub(crate) fn connected_as(node: &Node, client_id: &str, clean_start: bool, properties: &[u8]) -> Self {
         let mut stream = TcpStream::connect(node.mqtt).unwrap();
         stream.write_all(&connect_with(client_id, if clean_start { 2 } else { 0 }, properties, &[])).unwrap();
         assert_eq!(read_packet(&mut stream).unwrap().0, 0x20);
@@ -32,9 +32,20 @@ impl Client {
     }
 
     /// Subscribes to one filter and gives the reason code of the answer.
-    fn subscribe(&mut self, filter: &str, qos: u8) -> u8 {
+    pub(crate) fn subscribe(&mut self, filter: &str, qos: u8) -> u8 {
+        self.ask_for(filter, qos).0
+    }
+
+    /// The same, with the reason string, if there is one.
+    fn ask_for(&mut self, filter: &str, qos: u8) -> (u8, Option<String>) {
         self.stream.write_all(&packet(0x82, &[vec![0, 1, 0], text(filter), vec![qos]].concat())).unwrap();
-        *self.answer(0x90).last().unwrap()
+        let answer = self.answer(0x90);
+        let properties = &answer[3..3 + usize::from(answer[2])];
+        let words = properties.first().map(|first| {
+            assert_eq!(*first, 0x1F, "a reason string");
+            String::from_utf8(properties[3..].to_vec()).unwrap()
+        });
+        (*answer.last().unwrap(), words)
     }
 
     /// The body of the next packet that begins so; messages that come before it are kept.
@@ -58,13 +69,13 @@ impl Client {
         (first, [rest[0], rest[1]], String::from_utf8(rest[3 + properties..].to_vec()).unwrap())
     }
 
-    fn payload_acknowledged(&mut self, reason: u8) -> String {
+    pub(crate) fn payload_acknowledged(&mut self, reason: u8) -> String {
         let (_, id, payload) = self.next();
         self.stream.write_all(&packet(0x40, &[id[0], id[1], reason, 0])).unwrap();
         payload
     }
 
-    fn unsubscribe(&mut self, filter: &str) -> u8 {
+    pub(crate) fn unsubscribe(&mut self, filter: &str) -> u8 {
         self.stream.write_all(&packet(0xA2, &[vec![0, 2, 0], text(filter)].concat())).unwrap();
         *self.answer(0xB0).last().unwrap()
     }
@@ -159,15 +170,21 @@ fn a_session_consumes_its_queue_again_when_it_comes_back_until_it_unsubscribes()
 fn what_cannot_be_consumed_is_refused_with_a_reason() {
     let node = Node::start();
     filled(&node, &json!({}), &["a"]);
+    // One does not want to know why: Request Problem Information is 0.
+    let mut silent = Client::connected_as(&node, "silent", true, &[0x17, 0]);
     let mut client = Client::connected(&node, "worker", true, 1);
-    for (filter, qos, reason) in [
-        ("$queue/orders", 0, 0x83),
-        ("$queue/absent", 1, 0x8F),
-        ("$queue/+", 1, 0x8F),
-        ("$queue/#", 1, 0x8F),
-        ("$stream/absent", 1, 0x8F),
+    for (filter, qos, reason, why) in [
+        ("$queue/orders", 0, 0x83, "without an acknowledgement"),
+        ("$queue/absent", 1, 0x8F, "there is no queue `absent`: make it with"),
+        ("$queue/+", 1, 0x8F, "no queue name"),
+        ("$queue/#", 1, 0x8F, "no queue name"),
+        ("$share/workers/$queue/orders", 1, 0x8F, "subscribe to `$queue/orders`"),
+        ("$stream/absent", 1, 0x8F, "there is no stream `absent`"),
     ] {
-        assert_eq!(client.subscribe(filter, qos), reason, "{filter} {qos}");
+        let (answer, words) = client.ask_for(filter, qos);
+        assert_eq!(answer, reason, "{filter} {qos}");
+        assert!(words.as_ref().is_some_and(|words| words.contains(why)), "{filter} {qos}: {words:?}");
+        assert_eq!(silent.ask_for(filter, qos), (reason, None), "{filter} {qos}");
     }
     client.stream.write_all(&packet(0x32, &[text("$queue/absent"), vec![0, 9, 0], vec![b'x']].concat())).unwrap();
     let (first, body) = read_packet(&mut client.stream).unwrap();

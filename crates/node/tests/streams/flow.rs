@@ -177,3 +177,27 @@ fn a_reader_without_a_name_begins_where_it_is_told() {
     let session = node.deploy(&report("latest", ", consumer = \"session-1\""));
     assert!(session.text().contains("choose another name"), "{}", session.text());
 }
+
+#[test]
+fn a_reader_goes_on_with_a_stream_that_is_made_again() {
+    let node = Node::start();
+    Stream::made(&node, "plant", &json!({}));
+    assert_eq!(node.api_json("PUT", "/queues/done", &json!({})).status, 201);
+    for consumer in [NAMED, ""] {
+        assert!(node.deploy(&report("latest", consumer)).status < 300);
+        for _ in 0..2 {
+            assert_eq!(node.api("DELETE", "/streams/plant").status, 204);
+            let plant = Stream::made(&node, "plant", &json!({}));
+            plant.append("1");
+            plant.append("2");
+            let mut read = Vec::new();
+            while read.len() < 2 {
+                read.extend(eventually(|| take_done(&node), |taken| !taken.is_empty()));
+            }
+            assert_eq!(offsets(&read), [0, 1], "{consumer}");
+        }
+    }
+    assert_eq!(node.api("DELETE", "/streams/plant").status, 204);
+    eventually(|| node.log(), |log| log.contains("a flow has nothing to read, and waits: there is no stream `plant`"));
+    assert_eq!(node.api("POST", "/flows/report/stop").status / 100, 2);
+}

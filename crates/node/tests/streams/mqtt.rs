@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use crate::Stream;
-use crate::harness::packets::{connect_with, packet, read_packet, text};
+use crate::harness::packets::{PINGREQ, connect_with, packet, read_packet, text};
 use crate::harness::{DEADLINE, Node, NodeOptions, eventually};
 
 /// A client of MQTT 5.0, packet by packet. Messages may come before the answer to the subscription that brings them.
@@ -41,7 +41,7 @@ impl Client {
         Self::connected_with(node, client_id, 2, session_s, receive_max)
     }
 
-    fn connected_with(node: &Node, client_id: &str, flags: u8, session_s: u8, receive_max: u16) -> Self {
+    pub(crate) fn connected_with(node: &Node, client_id: &str, flags: u8, session_s: u8, receive_max: u16) -> Self {
         let mut properties = vec![0x11, 0, 0, 0, session_s, 0x21];
         properties.extend(receive_max.to_be_bytes());
         Self::connected_as(node, client_id, flags, &properties)
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Subscribes to one filter; gives the body of SUBACK.
-    fn ask_for(&mut self, filter: &str, qos: u8, offset: Option<&str>) -> Vec<u8> {
+    pub(crate) fn ask_for(&mut self, filter: &str, qos: u8, offset: Option<&str>) -> Vec<u8> {
         let property = offset.map(|offset| [vec![0x26], text("offset"), text(offset)].concat()).unwrap_or_default();
         let length = vec![u8::try_from(property.len()).unwrap()];
         self.stream
@@ -82,6 +82,12 @@ impl Client {
     fn unsubscribe(&mut self, filter: &str) -> u8 {
         self.stream.write_all(&packet(0xA2, &[vec![0, 2, 0], text(filter)].concat())).unwrap();
         *self.answer(0xB0).last().unwrap()
+    }
+
+    /// Nothing came before the answer.
+    pub(crate) fn ping(&mut self) {
+        self.stream.write_all(PINGREQ).unwrap();
+        assert_eq!(read_packet(&mut self.stream).unwrap().0, 0xD0);
     }
 
     /// The body of the next packet that begins so; messages that come before it are kept.
@@ -413,18 +419,4 @@ fn the_lag_of_consumers_is_in_the_metrics() {
     let metrics = crate::harness::http(node.web, "GET", "/metrics", &[], b"").text();
     let line = "headwater_stream_consumer_lag_messages{stream=\"telemetry\",consumer=\"workers\"} 2";
     assert!(metrics.lines().any(|it| it == line), "{line} is not in {metrics}");
-}
-
-#[test]
-fn readers_of_a_stream_that_is_removed_get_nothing_of_the_next_one() {
-    let node = Node::start();
-    filled(&node, &json!({}), &["0"]);
-    let mut client = Client::connected(&node, "reader", 200, 10);
-    client.subscribe("$share/workers/$stream/telemetry", 1, Some("earliest"));
-    assert_eq!(client.take().offset(), 0);
-    assert_eq!(node.api("DELETE", "/streams/telemetry").status, 204);
-    let stream = filled(&node, &json!({}), &["new"]);
-    assert_eq!(stream.show()["consumers"], json!([]));
-    client.subscribe("$share/workers/$stream/telemetry", 1, Some("earliest"));
-    assert_eq!(client.take_many(), [told(0, "new")]);
 }

@@ -47,7 +47,7 @@ pub(in crate::api) async fn seek(
     Ok(Json(Sought { offset: stream.seek(&consumer, position).await? }))
 }
 
-/// Forgets a consumer. Its readers get nothing any more.
+/// Forgets a consumer and its place. Readers that it has begin anew within a second, as if they had just come.
 #[utoipa::path(
     delete, path = "/api/v1/streams/{stream}/consumers/{consumer}", tag = "streams",
     params(("stream" = String, Path), ("consumer" = String, Path)),
@@ -82,7 +82,9 @@ impl From<ConsumerError> for Problem {
     fn from(error: ConsumerError) -> Self {
         match error {
             ConsumerError::Position(_) | ConsumerError::Name(_) | ConsumerError::Reserved => Self::bad_request(error),
-            ConsumerError::TooMany | ConsumerError::Full(_) => Self::new(StatusCode::CONFLICT, error),
+            ConsumerError::TooMany | ConsumerError::Full(_) | ConsumerError::Removed => {
+                Self::new(StatusCode::CONFLICT, error)
+            }
             ConsumerError::Read(error) => Self::internal(error),
             ConsumerError::Write(error) => error.into(),
         }

@@ -3,12 +3,16 @@
 use broker::{SessionSender, SubscribeOptions};
 use message::QueueName;
 
-use super::QueueConsumer;
+use super::{JoinError, QueueConsumer};
 use crate::destinations::Destinations;
 use crate::destinations::client::ClientSink;
-use crate::mqtt::{ConsumeError, Consuming, Queues};
+use crate::mqtt::{ConsumeError, Consuming, Over, Queues};
 
-impl Consuming for QueueConsumer {}
+impl Consuming for QueueConsumer {
+    fn over(&self) -> Option<Over> {
+        self.is_over().then_some(Over::Removed)
+    }
+}
 
 impl Queues for Destinations {
     fn consume(
@@ -21,7 +25,8 @@ impl Queues for Destinations {
         let found = self.queue(queue).ok_or_else(|| ConsumeError::Unknown(queue.clone()))?;
         match found.join(in_flight_max, Box::new(ClientSink { options, to })) {
             Ok(consumer) => Ok(Box::new(consumer)),
-            Err(_) => Err(ConsumeError::Full(queue.clone())),
+            Err(JoinError::Full(_)) => Err(ConsumeError::Full(queue.clone())),
+            Err(JoinError::Removed) => Err(ConsumeError::Unknown(queue.clone())),
         }
     }
 }

@@ -41,6 +41,11 @@ impl QueueConsumer {
         self.id
     }
 
+    /// Nothing comes any more, as the queue was removed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Takes no more from now on; it leaves when it is dropped.
     pub(crate) fn rest(&self) {
         let mut inside = self.queue.inside.lock();

@@ -48,6 +48,8 @@ pub(crate) struct NodeQueue {
     /// A consumer waits for messages: without one, a new message is nothing to do.
     wanted: AtomicBool,
     line: Line,
+    /// It is removed: nobody comes any more. Set under the lock of what is inside.
+    is_closed: AtomicBool,
     /// Messages that found the queue full. Their publishers were told, if they are told of anything.
     refused: AtomicU64,
     /// Dead letters that went nowhere, as there is no queue for them.
@@ -104,6 +106,15 @@ impl PutError {
             Self::Append(error) => Broken::from(error),
         }
     }
+}
+
+/// Why someone cannot consume a queue.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum JoinError {
+    #[error(transparent)]
+    Full(#[from] TooManyConsumers),
+    #[error("the queue was just removed")]
+    Removed,
 }
 
 /// Why a message was not moved.
@@ -163,6 +174,7 @@ impl NodeQueue {
             work: Notify::new(),
             wanted: AtomicBool::new(false),
             line: Line::new(spool.intake()),
+            is_closed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
         }))
@@ -257,8 +269,11 @@ impl NodeQueue {
         self: &Arc<Self>,
         in_flight_max: usize,
         sink: Box<dyn Sink<NodeQueue>>,
-    ) -> Result<QueueConsumer, TooManyConsumers> {
+    ) -> Result<QueueConsumer, JoinError> {
         let mut inside = self.inside.lock();
+        if self.is_closed() {
+            return Err(JoinError::Removed);
+        }
         let id = inside.machine.handle_joined(in_flight_max)?;
         inside.sinks.insert(id, sink);
         drop(inside);
@@ -356,10 +371,22 @@ impl NodeQueue {
         self.spool.waiting(self.destination).0
     }
 
-    /// Lets all consumers go.
+    /// Lets all consumers go, for good.
     pub(super) fn close(&self) {
-        let sinks = std::mem::take(&mut self.inside.lock().sinks);
+        let mut inside = self.inside.lock();
+        self.is_closed.store(true, Ordering::Relaxed);
+        let sinks = std::mem::take(&mut inside.sinks);
+        drop(inside);
         drop(sinks);
+    }
+
+    /// Whether it has consumers no more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn consumers(&self) -> usize {
+        self.inside.lock().sinks.len()
     }
 
     pub(crate) fn state(&self) -> QueueState {

@@ -13,9 +13,13 @@ use super::group::Group;
 use super::member::StreamMember;
 use crate::destinations::Destinations;
 use crate::destinations::client::ClientSink;
-use crate::mqtt::{Consuming, ReadRefused, ReadRequest, Streams};
+use crate::mqtt::{Consuming, Over, ReadRefused, ReadRequest, Streams};
 
-impl Consuming for StreamMember {}
+impl Consuming for StreamMember {
+    fn over(&self) -> Option<Over> {
+        self.group.over()
+    }
+}
 
 /// The first place of a new cursor on its way to the disk.
 struct FirstPlace(Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>);
@@ -41,13 +45,13 @@ impl Pending for FirstPlace {
 impl Streams for Destinations {
     fn read(&self, request: ReadRequest<'_>, to: SessionSender) -> Result<(Box<dyn Consuming>, Promises), ReadRefused> {
         let stream = self.stream(&request.stream).ok_or_else(|| {
-            ReadRefused::Unknown(format!(
-                "there is no stream `{0}`: make it with `headwater stream create {0}`",
-                request.stream
-            ))
+            let name = &request.stream;
+            let absent = || format!("there is no stream `{name}`: make it with `headwater stream create {name}`");
+            ReadRefused::Unknown(self.unavailable(name).unwrap_or_else(absent))
         })?;
         let refused = |error: ConsumerError| match error {
             ConsumerError::TooMany | ConsumerError::Full(_) => ReadRefused::Full(error.to_string()),
+            ConsumerError::Removed => ReadRefused::Unknown(error.to_string()),
             error => ReadRefused::Impossible(error.to_string()),
         };
         let position = request.position.map_or(Ok(Position::default()), str::parse);

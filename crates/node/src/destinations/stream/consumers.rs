@@ -1,7 +1,7 @@
 //! The named consumers of a stream, each with a cursor that lasts: groups that people name, and those of sessions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use broker::queue::TooManyConsumers;
 use message::{ConsumerName, DestinationId, IdError, StreamPositionError, limits};
@@ -14,6 +14,7 @@ use super::member::StreamMember;
 use super::progress::Progress;
 use super::{NodeStream, Position};
 use crate::destinations::hand_out::Sink;
+use crate::mqtt::Over;
 
 /// Whose cursor it is.
 #[derive(Debug, Clone)]
@@ -42,10 +43,32 @@ pub(crate) enum ConsumerError {
     TooMany,
     #[error("the consumer has as many members as it takes")]
     Full(#[from] TooManyConsumers),
+    #[error("the stream, or this consumer of it, was just removed: try again")]
+    Removed,
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// All who read a stream.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    /// Those with a cursor that lasts, by name.
+    groups: BTreeMap<ConsumerName, Arc<Group>>,
+    /// Those without; some of them are gone.
+    alone: Vec<Weak<Group>>,
+    /// The stream is removed: nobody comes any more.
+    is_closed: bool,
+}
+
+impl Readers {
+    fn add_alone(&mut self, group: &Arc<Group>) {
+        if self.alone.len() == self.alone.capacity() {
+            self.alone.retain(|group| group.strong_count() > 0);
+        }
+        self.alone.push(Arc::downgrade(group));
+    }
 }
 
 /// What is known of a consumer at one moment.
@@ -72,7 +95,7 @@ fn session_of(name: &ConsumerName) -> Option<DestinationId> {
 impl NodeStream {
     /// Takes up the cursors that the tables have.
     pub(super) fn restore_consumers(&self) -> Result<(), table::ReadError> {
-        let mut groups = self.groups.lock();
+        let mut readers = self.readers.lock();
         let mut furthest: Option<(u64, ConsumerName)> = None;
         let scan = self.ground.cursors.each_of(&self.name, |name, stored| {
             let end = stored.end();
@@ -80,7 +103,7 @@ impl NodeStream {
                 furthest = Some((end, name.clone()));
             }
             let group = self.group(Some(name.clone()), Progress::new(stored.offset, stored.acknowledged));
-            groups.insert(name, group);
+            readers.groups.insert(name, group);
         })?;
         if let Some((offset, consumer)) = furthest {
             // What was read there is not what comes there next: the offsets are left out, and consumers go on.
@@ -126,6 +149,12 @@ impl NodeStream {
         let name = match reader {
             Reader::Alone => {
                 let group = self.group_at(None, self.offset_of(position)?);
+                let mut readers = self.readers.lock();
+                if readers.is_closed {
+                    return Err(ConsumerError::Removed);
+                }
+                readers.add_alone(&group);
+                drop(readers);
                 return Ok((group.join(in_flight_max, sink)?, None));
             }
             Reader::Group(name) => name,
@@ -137,11 +166,15 @@ impl NodeStream {
 
     /// The consumer of that name; whether it was made for this.
     fn named(&self, name: &ConsumerName, position: Position) -> Result<(Arc<Group>, bool), ConsumerError> {
-        if let Some(group) = self.groups.lock().get(name) {
+        if let Some(group) = self.readers.lock().groups.get(name) {
             return Ok((Arc::clone(group), false));
         }
         let from = self.offset_of(position)?;
-        let mut groups = self.groups.lock();
+        let mut readers = self.readers.lock();
+        if readers.is_closed {
+            return Err(ConsumerError::Removed);
+        }
+        let groups = &mut readers.groups;
         if !groups.contains_key(name) && groups.len() >= limits::STREAM_CONSUMERS_MAX {
             return Err(ConsumerError::TooMany);
         }
@@ -164,14 +197,14 @@ impl NodeStream {
 
     /// Whether there is a consumer of that name.
     pub(crate) fn has_consumer(&self, name: &ConsumerName) -> bool {
-        self.groups.lock().contains_key(name)
+        self.readers.lock().groups.contains_key(name)
     }
 
-    /// Forgets a consumer at once; its readers get nothing any more. The tables say whether there was one.
+    /// Forgets a consumer at once; readers that it has begin anew. The tables say whether there was one.
     pub(crate) fn forget(&self, name: &ConsumerName) -> Written<bool> {
-        let mut groups = self.groups.lock();
-        if let Some(group) = groups.remove(name) {
-            group.close();
+        let mut readers = self.readers.lock();
+        if let Some(group) = readers.groups.remove(name) {
+            group.close(Over::Forgotten);
         }
         // Under the lock, so that one who comes anew under that name is written after this.
         self.ground.cursors.remove(&self.name, name)
@@ -196,7 +229,7 @@ impl NodeStream {
 
     /// Writes all cursors as they are now.
     pub(in crate::destinations) async fn save_cursors(&self) -> Result<(), WriteError> {
-        let groups: Vec<Arc<Group>> = self.groups.lock().values().cloned().collect();
+        let groups: Vec<Arc<Group>> = self.readers.lock().groups.values().cloned().collect();
         for group in groups {
             group.saved().await?;
         }
@@ -208,7 +241,9 @@ impl NodeStream {
         let is_gone = |(name, group): &(&ConsumerName, &Arc<Group>)| {
             session_of(name).is_some_and(|session| !is_known(session)) && !group.has_members()
         };
-        let gone: Vec<ConsumerName> = self.groups.lock().iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
+        let readers = self.readers.lock();
+        let gone: Vec<ConsumerName> = readers.groups.iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
+        drop(readers);
         for name in gone {
             self.forget_and_tell(&name);
         }
@@ -216,16 +251,25 @@ impl NodeStream {
 
     /// What is known of each consumer, in the order of the names.
     pub(super) fn consumer_states(&self, earliest: u64, next: u64) -> Vec<ConsumerState> {
-        let groups: BTreeMap<ConsumerName, Arc<Group>> = self.groups.lock().clone();
+        let groups: BTreeMap<ConsumerName, Arc<Group>> = self.readers.lock().groups.clone();
         let state =
             |(name, group): (ConsumerName, Arc<Group>)| ConsumerState { name, group: group.state(earliest, next) };
         groups.into_iter().map(state).collect()
     }
 
-    /// Lets all readers go.
-    pub(in crate::destinations) fn close(&self) {
-        for group in std::mem::take(&mut *self.groups.lock()).into_values() {
-            group.close();
-        }
+    /// Lets all readers go, as the stream is to be removed. Returns how many there were.
+    pub(in crate::destinations) fn close(&self) -> usize {
+        let mut readers = self.readers.lock();
+        readers.is_closed = true;
+        let (groups, alone) = (std::mem::take(&mut readers.groups), std::mem::take(&mut readers.alone));
+        drop(readers);
+        let all = groups.into_values().chain(alone.iter().filter_map(Weak::upgrade));
+        all.map(|group| group.close(Over::Removed)).sum()
+    }
+
+    /// It could not be removed: readers may come again.
+    pub(in crate::destinations) fn reopen(&self) -> Result<(), table::ReadError> {
+        self.readers.lock().is_closed = false;
+        self.restore_consumers()
     }
 }

@@ -1,6 +1,6 @@
 //! Flows as those who append to a stream, and as readers of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use flow::services::{Answer, ConsumerInbox, ReadRequest, ServiceError, StreamMessage, Streams};
@@ -9,46 +9,115 @@ use store::table::WriteError;
 use tokio::sync::mpsc;
 
 use super::backlog::untold;
-use super::consumers::{Reader, consumer_name};
+use super::consumers::{ConsumerError, Reader, consumer_name};
 use super::group::Group;
 use super::member::StreamMember;
 use super::{NodeStream, Position};
 use crate::destinations::Destinations;
+use crate::destinations::absence::Absence;
 use crate::destinations::hand_out::HandedOut;
+use crate::mqtt::{Consuming as _, Over};
 
 /// A reader that joins when it is first asked for messages: a version of a flow is built while the one before still reads.
 struct FlowInbox {
-    stream: Arc<NodeStream>,
-    /// Who reads, from where; none once it has joined, or does not any more.
-    joining: Option<(Reader, Position)>,
+    name: StreamName,
+    destinations: Weak<Destinations>,
+    reader: Reader,
+    /// Where the flow wants to begin.
+    from: Position,
     in_flight_max: usize,
-    sender: mpsc::Sender<HandedOut<Group>>,
+    state: State,
+}
+
+/// Where a reader is in its life.
+enum State {
+    /// It is to begin there.
+    Joining(Arc<NodeStream>, Position),
+    Reading(Reading),
+    /// The stream was removed, or cannot be read; it is to begin there when it is.
+    Absent(Absence, Position),
+    /// It has never begun, and does not any more.
+    Closed,
+}
+
+struct Reading {
+    /// Before the member, so that what was not taken is given back before it leaves.
     arriving: mpsc::Receiver<HandedOut<Group>>,
-    member: Option<StreamMember>,
+    member: StreamMember,
     /// The first place of a new cursor, on its way to the disk: nothing is read before it is there.
     saving: Option<Answer<Result<(), WriteError>>>,
+    /// It takes no more.
+    is_closed: bool,
 }
 
 impl FlowInbox {
-    fn join(&mut self) {
-        let Some((reader, position)) = self.joining.take() else { return };
-        let sink = Box::new(self.sender.clone());
-        match self.stream.join(reader, position, self.in_flight_max, sink) {
-            Ok((member, new)) => {
-                self.member = Some(member);
-                self.saving = new.map(|group| Box::pin(async move { group.saved().await }) as _);
+    fn join(&self, stream: &NodeStream, place: Position) -> Result<Reading, ConsumerError> {
+        let (sender, arriving) = mpsc::channel(self.in_flight_max.max(1));
+        let (member, new) = stream.join(self.reader.clone(), place, self.in_flight_max, Box::new(sender))?;
+        let saving = new.map(|group| Box::pin(async move { group.saved().await }) as _);
+        Ok(Reading { arriving, member, saving, is_closed: false })
+    }
+
+    /// What to read, once there is something.
+    fn poll_reading(&mut self, cx: &mut Context<'_>) -> Option<&mut Reading> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Closed) {
+                State::Joining(stream, place) => match self.join(&stream, place) {
+                    Ok(reading) => self.state = State::Reading(reading),
+                    Err(error) => {
+                        tracing::error!(stream = %self.name, "a flow does not get any messages yet: {error}");
+                        self.state = State::Absent(Absence::begin(), place);
+                    }
+                },
+                State::Absent(mut absence, place) => {
+                    if absence.poll_look(cx).is_pending() {
+                        self.state = State::Absent(absence, place);
+                        return None;
+                    }
+                    self.state = self.look(absence, place);
+                }
+                state @ State::Reading(_) => {
+                    self.state = state;
+                    break;
+                }
+                State::Closed => return None,
             }
-            Err(error) => tracing::error!(stream = %self.stream.name(), "a flow does not get any messages: {error}"),
+        }
+        match &mut self.state {
+            State::Reading(reading) => Some(reading),
+            _ => None,
         }
     }
 
-    fn poll_saved(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Looks whether the stream can be read.
+    fn look(&self, mut absence: Absence, place: Position) -> State {
+        let name = &self.name;
+        let stream = self.destinations.upgrade().and_then(|all| all.stream(name));
+        let joined = match stream {
+            Some(stream) => self.join(&stream, place).map_err(|error| error.to_string()),
+            None => Err(format!("there is no stream `{name}`")),
+        };
+        match joined {
+            Ok(reading) => {
+                tracing::info!(stream = %name, "a flow reads a stream again that it has waited for");
+                State::Reading(reading)
+            }
+            Err(error) => {
+                absence.go_on(|| tracing::warn!(stream = %name, "a flow has nothing to read, and waits: {error}"));
+                State::Absent(absence, place)
+            }
+        }
+    }
+}
+
+impl Reading {
+    fn poll_saved(&mut self, stream: &StreamName, cx: &mut Context<'_>) -> Poll<()> {
         let Some(saving) = &mut self.saving else { return Poll::Ready(()) };
         let Poll::Ready(saved) = saving.as_mut().poll(cx) else { return Poll::Pending };
         self.saving = None;
         if let Err(error) = saved {
             // It is tried again with every message that is read.
-            tracing::warn!(stream = %self.stream.name(), "where a flow has begun to read is not saved: {error}");
+            tracing::warn!(%stream, "where a flow has begun to read is not saved: {error}");
         }
         Poll::Ready(())
     }
@@ -56,27 +125,41 @@ impl FlowInbox {
 
 impl ConsumerInbox<StreamMessage> for FlowInbox {
     fn poll_take(&mut self, cx: &mut Context<'_>, room: usize, taken: &mut Vec<StreamMessage>) {
-        self.join();
-        if self.poll_saved(cx).is_pending() {
-            return;
-        }
-        for _ in 0..room {
-            let Poll::Ready(Some(handed)) = self.arriving.poll_recv(cx) else { return };
-            taken.push(begin(handed));
+        let full = taken.len() + room;
+        let (name, from) = (self.name.clone(), self.from);
+        while taken.len() < full {
+            let Some(reading) = self.poll_reading(cx) else { return };
+            if reading.poll_saved(&name, cx).is_pending() {
+                return;
+            }
+            match (reading.arriving.poll_recv(cx), reading.member.over()) {
+                (Poll::Ready(Some(handed)), _) => taken.push(begin(handed)),
+                (Poll::Ready(None), Some(over)) if !reading.is_closed => {
+                    let place = if over == Over::Removed { Position::Earliest } else { from };
+                    self.state = State::Absent(Absence::begin(), place);
+                }
+                _ => return,
+            }
         }
     }
 
     fn close(&mut self) {
-        self.joining = None;
-        if let Some(member) = &self.member {
-            member.rest();
+        match &mut self.state {
+            State::Reading(reading) => {
+                reading.is_closed = true;
+                reading.member.rest();
+                // What was not taken goes back to its place.
+                while reading.arriving.try_recv().is_ok() {}
+            }
+            state => *state = State::Closed,
         }
-        // What was not taken goes back to its place.
-        while self.arriving.try_recv().is_ok() {}
     }
 
     fn waiting(&self) -> usize {
-        self.arriving.len()
+        match &self.state {
+            State::Reading(reading) => reading.arriving.len(),
+            _ => 0,
+        }
     }
 }
 
@@ -122,15 +205,13 @@ impl Streams for Destinations {
         let reader = reader.map_err(|error| ServiceError(error.to_string()))?;
         // As it is now, so that it misses nothing until it joins.
         let from = stream.offset_of(request.from).map_err(|error| ServiceError(error.to_string()))?;
-        let (sender, arriving) = mpsc::channel(request.in_flight_max.max(1));
         Ok(Box::new(FlowInbox {
-            stream,
-            joining: Some((reader, Position::Offset(from.0))),
+            name: stream.name().clone(),
+            destinations: self.me.clone(),
+            reader,
+            from: request.from,
             in_flight_max: request.in_flight_max,
-            sender,
-            arriving,
-            member: None,
-            saving: None,
+            state: State::Joining(stream, Position::Offset(from.0)),
         }))
     }
 }

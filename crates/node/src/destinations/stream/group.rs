@@ -2,10 +2,10 @@
 //! is a group of one. A group with a name has its cursor in the tables and goes on there after any end.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use broker::queue::{ConsumerId, Nack, Ordinal, Queue, QueueOptions, QueueOutput, TooManyConsumers};
+use broker::queue::{ConsumerId, Nack, Ordinal, Queue, QueueOptions, QueueOutput};
 use message::{ConsumerName, Moment, Now, StreamName, limits};
 use parking_lot::Mutex;
 use store::log::Poisoned;
@@ -15,10 +15,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::backlog::StreamBacklog;
+use super::consumers::ConsumerError;
 use super::member::{StreamDelivery, StreamMember};
 use super::progress::Progress;
 use crate::clock;
 use crate::destinations::hand_out::{HandedOut, HandsOut, Said, Sink};
+use crate::mqtt::Over;
 
 /// What groups of all streams need.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub(super) struct Group {
     /// What of its progress the tables have, as counted there.
     saved: AtomicU64,
     skipped: AtomicU64,
+    /// It is to be forgotten: the tables must not get its cursor once more. Set under the lock of what is inside.
+    over: OnceLock<Over>,
 }
 
 impl HandsOut for Group {
@@ -72,8 +76,6 @@ struct Inside {
     /// Counts seeks.
     round: u64,
     is_running: bool,
-    /// It is to be forgotten: the tables must not get its cursor once more.
-    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -134,7 +136,6 @@ impl Group {
             next_member: 0,
             round: 0,
             is_running: false,
-            is_closed: false,
         };
         Arc::new(Self {
             stream_name: stream_name.clone(),
@@ -146,6 +147,7 @@ impl Group {
             work: Notify::new(),
             saved,
             skipped: AtomicU64::new(0),
+            over: OnceLock::new(),
         })
     }
 
@@ -154,8 +156,11 @@ impl Group {
         self: &Arc<Self>,
         in_flight_max: usize,
         sink: Box<dyn Sink<Group>>,
-    ) -> Result<StreamMember, TooManyConsumers> {
+    ) -> Result<StreamMember, ConsumerError> {
         let mut inside = self.inside.lock();
+        if self.over().is_some() {
+            return Err(ConsumerError::Removed);
+        }
         let consumer = inside.machine.handle_joined(in_flight_max)?;
         let id = inside.next_member;
         inside.next_member += 1;
@@ -193,14 +198,22 @@ impl Group {
         }
     }
 
-    /// Lets all readers go, for good.
-    pub(super) fn close(&self) {
+    /// Lets all readers go, for good. Returns how many there were.
+    pub(super) fn close(&self, over: Over) -> usize {
         let mut inside = self.inside.lock();
-        inside.is_closed = true;
+        self.over.get_or_init(|| over);
         let members = std::mem::take(&mut inside.members);
         drop(inside);
+        let count = members.len();
+        // They look for the reason when they hear of it.
         drop(members);
         self.work.notify_one();
+        count
+    }
+
+    /// Why it has no readers any more, if so.
+    pub(super) fn over(&self) -> Option<Over> {
+        self.over.get().copied()
     }
 
     /// Moves the cursor: readers get what stands from there on. What they have already is theirs, and counts for nothing.
@@ -244,7 +257,7 @@ impl Group {
         let name = self.name.as_ref()?;
         let now = clock::now();
         let mut inside = self.inside.lock();
-        if inside.is_closed {
+        if self.over().is_some() {
             return None;
         }
         self.hear(now, &mut inside);
@@ -332,7 +345,7 @@ impl Group {
 
     fn is_unsaved(&self) -> bool {
         let inside = self.inside.lock();
-        let has_place = self.name.is_some() && !inside.is_closed;
+        let has_place = self.name.is_some() && self.over().is_none();
         has_place && inside.backlog.progress.changes() != self.saved.load(Ordering::Relaxed)
     }
 

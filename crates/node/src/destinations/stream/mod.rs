@@ -11,13 +11,12 @@ mod progress;
 mod settings;
 mod staging;
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use broker::{Broken, Collector, Promises};
-use message::{ConsumerName, DestinationId, Now, Publication, QoS, StreamName, Timestamp};
+use message::{DestinationId, Now, Publication, QoS, StreamName, Timestamp};
 use parking_lot::Mutex;
 use store::Durability;
 use store::log::{AppendError, Intake, Poisoned};
@@ -26,8 +25,8 @@ use store::stream::{Offset, ReadOn, Stream, StreamState, Streamed};
 use store::table::StoredStream;
 
 pub(crate) use self::appended::Appended;
+use self::consumers::Readers;
 pub(crate) use self::consumers::{ConsumerError, ConsumerState, consumer_name};
-use self::group::Group;
 pub(crate) use self::group::GroupGround;
 pub use self::settings::StreamSettings;
 pub(super) use self::settings::log_options;
@@ -44,8 +43,7 @@ pub(crate) struct NodeStream {
     stream: Stream,
     stored: Mutex<StoredStream>,
     ground: GroupGround,
-    /// Readers with a cursor that lasts, by name.
-    groups: Mutex<BTreeMap<ConsumerName, Arc<Group>>>,
+    readers: Mutex<Readers>,
     staging: Staging,
     line: Line,
     /// Messages that found no room. Their publishers were told, if they are told of anything.
@@ -119,9 +117,9 @@ impl NodeStream {
             stream.purge();
         }
         let (refused, purged) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (stored, groups, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
+        let (stored, readers, ground) = (Mutex::new(stored), Mutex::default(), ground.clone());
         let line = Line::new(stream.intake());
-        let stream = Self { name, stream, stored, ground, groups, staging, line, refused, purged };
+        let stream = Self { name, stream, stored, ground, readers, staging, line, refused, purged };
         stream.restore_consumers()?;
         Ok(Arc::new(stream))
     }
