@@ -23,18 +23,21 @@ const OF_STREAMS: [&str; 3] = [STREAM_OFFSET, STREAM_TIME, STREAM_MISSING];
 pub(super) struct StreamBacklog {
     stream: Stream,
     pub(super) progress: Progress,
+    /// The first offset that whoever reads has not asked for.
+    asked_until: u64,
     /// Nothing was there when it was read the last time.
     is_at_end: bool,
 }
 
 impl StreamBacklog {
     pub(super) fn new(stream: &Stream, progress: Progress) -> Self {
-        Self { stream: stream.clone(), progress, is_at_end: false }
+        Self { stream: stream.clone(), asked_until: progress.cursor(), progress, is_at_end: false }
     }
 
     /// Begins anew elsewhere.
     pub(super) fn seek(&mut self, to: u64) {
         self.progress.seek(to);
+        self.asked_until = to;
         self.is_at_end = false;
     }
 
@@ -85,12 +88,13 @@ impl Backlog for StreamBacklog {
         out: &mut Vec<Stored>,
     ) -> Result<ReadOn, ReadError> {
         let mut found = Vec::new();
-        let more = if from.0 < self.progress.unread() {
+        let more = if from.0 < self.asked_until {
             self.read_again(from.0, &mut found)?;
             true
         } else {
             let more = self.read_on(messages_max, bytes_max, &mut found)?;
             self.is_at_end = !more;
+            self.asked_until = self.progress.unread();
             more
         };
         out.extend(found.into_iter().map(|streamed| {
@@ -98,7 +102,7 @@ impl Backlog for StreamBacklog {
             let missing = self.progress.missing_before(offset);
             Stored { ordinal: Ordinal(offset), publication: Arc::new(told(streamed, missing)), deliveries: 0 }
         }));
-        Ok(ReadOn { from: Ordinal(self.progress.unread()), more })
+        Ok(ReadOn { from: Ordinal(self.asked_until), more })
     }
 
     fn acknowledge(&mut self, ordinals: &[Ordinal]) {
@@ -148,27 +152,33 @@ mod tests {
 
     /// A stream whose messages can be read as soon as they are appended.
     struct Filled {
+        disk: Arc<SimulatedDisk>,
         stream: Stream,
         committer: Committer,
+        payload_bytes: usize,
     }
 
     impl Filled {
         fn append(&self, number: u64) {
             let topic = TopicName::parse("a").unwrap();
             let now = Timestamp::from_millis(i64::try_from(number).unwrap() * 1000);
-            let payload = Bytes::from(number.to_string());
+            let payload = Bytes::from(vec![b'x'; self.payload_bytes]);
             self.stream.append(now, &Publication::new(topic, payload, QoS::AtLeastOnce, now), |_| {}).unwrap();
             while self.committer.commit_once() {}
         }
     }
 
     fn filled(messages: u64) -> Filled {
+        filled_with(messages, 1, 256)
+    }
+
+    fn filled_with(messages: u64, payload_bytes: usize, segment_bytes: u64) -> Filled {
         let disk = Arc::new(SimulatedDisk::new(1));
         let committer = Committer::stepped();
         let retention = DestinationLimits { messages_max: 10, ..DestinationLimits::NONE };
-        let options = StreamOptions { retention, segment_bytes: 256, ..StreamOptions::default() };
-        let (stream, _) = Stream::open(disk, Path::new("/s"), options, &committer).unwrap();
-        let filled = Filled { stream, committer };
+        let options = StreamOptions { retention, segment_bytes, ..StreamOptions::default() };
+        let (stream, _) = Stream::open(Arc::clone(&disk) as _, Path::new("/s"), options, &committer).unwrap();
+        let filled = Filled { disk, stream, committer, payload_bytes };
         (0..messages).for_each(|number| filled.append(number));
         filled
     }
@@ -237,6 +247,21 @@ mod tests {
         assert_eq!(backlog.progress.cursor(), 4);
         backlog.read(read_on.from, 1, usize::MAX, &mut out).unwrap();
         assert_eq!(offsets(&out), [1, 4]);
+    }
+
+    #[test]
+    fn a_read_that_failed_behind_what_is_acknowledged_is_made_once_more() {
+        // A file of many pages, none of which can be read: the disk is gone.
+        let filled = filled_with(6, 10_000, 1_000_000);
+        let Filled { disk, stream, .. } = &filled;
+        let mut backlog = backlog_of(stream, 1, &[(2, 4)]);
+        let mut out = Vec::new();
+        let read_on = backlog.read(Ordinal(1), 1, usize::MAX, &mut out).unwrap();
+        disk.paths().iter().for_each(|path| disk.fail_reads_within(path, 0..u64::MAX));
+        assert!(backlog.read(read_on.from, 10, usize::MAX, &mut out).is_err());
+        disk.heal();
+        backlog.read(read_on.from, 10, usize::MAX, &mut out).unwrap();
+        assert_eq!((offsets(&out), backlog.end()), (vec![1, 4, 5], Some(Offset(6))));
     }
 
     #[test]
