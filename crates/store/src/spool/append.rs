@@ -205,6 +205,7 @@ impl State {
             return point;
         }
         tail.abandon(start);
+        self.write_room_made();
         let Some(Origin { session, packet, .. }) = origin else { return CommitPoint::REACHED };
         // In this order: what a crash leaves is a beginning.
         if self.note_retained(origin, publication) {
@@ -253,17 +254,21 @@ impl Destination {
         bytes: u64,
         mut out: impl FnMut(Settled, u64, DropReason),
     ) -> bool {
+        let limits = self.options.limits;
+        // What cannot be taken takes nobody's place, not that of the last value of its topic either.
+        if bytes > limits.bytes_max || limits.messages_max == 0 {
+            self.count_dropped(DropReason::Newest);
+            return false;
+        }
         if let Some(last) = self.keys.as_ref().and_then(|keys| keys.last(&publication.topic))
             && let Some(settled) = self.drop_one(last, DropReason::Replaced)
         {
             out(settled, last, DropReason::Replaced);
         }
-        let limits = self.options.limits;
         let makes_room = matches!(self.options.policy, FullPolicy::DropOldest | FullPolicy::KeepLastPerKey);
-        let never_fits = bytes > limits.bytes_max || limits.messages_max == 0;
         while self.lacks_room(bytes) {
             let oldest = self.low;
-            let dropped = if makes_room && !never_fits { self.drop_one(oldest, DropReason::Oldest) } else { None };
+            let dropped = if makes_room { self.drop_one(oldest, DropReason::Oldest) } else { None };
             let Some(settled) = dropped else {
                 self.count_dropped(DropReason::Newest);
                 return false;

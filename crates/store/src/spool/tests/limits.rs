@@ -117,6 +117,24 @@ fn the_last_message_of_each_topic_is_kept_also_by_the_next_process() {
 }
 
 #[test]
+fn a_message_that_is_too_large_for_its_destination_leaves_the_last_one_of_its_topic_there() {
+    let mut bench = Bench::new();
+    let limits = DestinationLimits { bytes_max: 1000, ..DestinationLimits::NONE };
+    let options = DestinationOptions { policy: FullPolicy::KeepLastPerKey, limits, ..DestinationOptions::default() };
+    bench.add(1, options);
+    for payload in ["1", "2"] {
+        bench.append(payload, &[1]).unwrap();
+    }
+    assert_eq!(bench.append(&"x".repeat(1000), &[1]).unwrap().1, [Placed::DroppedNewest]);
+    assert_eq!((dropped(&bench, 1, DropReason::Replaced), dropped(&bench, 1, DropReason::Newest)), (1, 1));
+    bench.commit();
+    for _ in 0..2 {
+        assert_eq!(bench.payloads(1), ["2"]);
+        bench = bench.kill();
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_and_goes_on_by_itself_when_there_is_room() {
     let mut bench = Bench::new();
     bench.append("before", &[1]).unwrap();

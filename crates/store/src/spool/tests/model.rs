@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use message::limits;
 use proptest::prelude::*;
 
 use super::*;
@@ -66,16 +67,22 @@ struct Model {
     numbers: [u64; DESTINATIONS as usize],
 }
 
-/// The second destination keeps the newest five, the third takes no more than ten.
+/// What a message counts for, without its payload.
+const MESSAGE_BYTES: u64 = limits::SPOOL_MESSAGE_OVERHEAD_BYTES as u64 + "plant/line".len() as u64;
+/// The fourth destination takes no larger message.
+const LAST_BYTES_MAX: u64 = MESSAGE_BYTES + 200;
+
+/// The second destination keeps the newest five, the third takes no more than ten, the fourth keeps the last one.
 fn limited(id: u64) -> DestinationOptions {
-    let (policy, messages) = match id % DESTINATIONS {
-        1 => (FullPolicy::DropOldest, 5),
-        2 => (FullPolicy::Refuse, 10),
-        _ => (FullPolicy::Refuse, u64::MAX),
+    let (policy, messages_max, bytes_max) = match id % DESTINATIONS {
+        1 => (FullPolicy::DropOldest, 5, u64::MAX),
+        2 => (FullPolicy::Refuse, 10, u64::MAX),
+        3 => (FullPolicy::KeepLastPerKey, u64::MAX, LAST_BYTES_MAX),
+        _ => (FullPolicy::Refuse, u64::MAX, u64::MAX),
     };
     DestinationOptions {
         policy,
-        limits: DestinationLimits { messages_max: messages, ..DestinationLimits::NONE },
+        limits: DestinationLimits { messages_max, bytes_max, ..DestinationLimits::NONE },
         ..DestinationOptions::default()
     }
 }
@@ -90,8 +97,16 @@ impl Model {
         }
         for (id, result) in to.iter().zip(appended.unwrap().1) {
             let index = *id as usize;
+            if *id == 3 && MESSAGE_BYTES + payload.len() as u64 > LAST_BYTES_MAX {
+                assert_eq!(result, Placed::DroppedNewest);
+                continue;
+            }
             let ordinal = self.next[index];
             self.next[index] += 1;
+            if *id == 3 {
+                self.waiting[index].clear();
+                self.received[index].clear();
+            }
             if *id == 1 && self.waiting[index].len() >= 5 {
                 let (oldest, _) = self.waiting[index].pop_first().unwrap();
                 self.received[index].retain(|received| *received != oldest);
