@@ -40,7 +40,7 @@ fn messages_come_exactly_once_however_often_the_node_crashes() {
 /// messages came to the disk one without the other.
 #[test]
 fn what_is_retained_is_not_lost_between_its_handshake_and_the_tables() {
-    for_each_seed(200, |seed| {
+    for_each_seed(120, |seed| {
         let simulation = story::tell_of_retained_messages(seed, ACTS, is_replay());
         assert_eq!(simulation.violations(), Vec::<String>::new());
     });

@@ -15,7 +15,8 @@ use crate::session::SessionState;
 #[derive(Default)]
 pub(super) struct Aftermath {
     pub(super) ended: Vec<(Arc<Mailbox>, SessionState)>,
-    pub(super) wills: Vec<Publication>,
+    /// With their numbers among those that are written down when they are on disk.
+    pub(super) wills: Vec<(Publication, Option<u64>)>,
     pub(super) revoked: Vec<Held>,
     pub(super) answers: Vec<(Arc<Cell>, Result<Connected, Superseded>)>,
 }
@@ -35,9 +36,12 @@ impl Aftermath {
             sessions.pass_on_from_disk(&mailbox, &state);
             sessions.remove_from_disk(&mailbox);
         }
-        for will in self.wills {
+        for (will, number) in self.wills {
             // A will has no publisher left that could wait.
-            drop(sessions.router.publish(will, None, &mut sessions.cache.lock()));
+            let routed = sessions.router.publish(will, None, &mut sessions.cache.lock());
+            if let Some(number) = number {
+                sessions.book.lock().sent_wills.note(number, routed.into_promises());
+            }
         }
         self.revoked.iter().for_each(Held::revoke);
         for (cell, answer) in self.answers {

@@ -7,6 +7,7 @@ use foldhash::quality::FixedState;
 use message::{ClientId, Now};
 
 use super::aftermath::Aftermath;
+use super::sent_wills::SentWills;
 use super::slot::{Left, Parked, Slot, Timer};
 use crate::mailbox::Mailbox;
 use crate::session::{SessionState, Will};
@@ -17,6 +18,8 @@ pub(super) struct Book {
     pub(super) timers: BTreeSet<Timer>,
     /// Dropped by their connection; put where they belong when the next call brings the time.
     pub(super) abandoned: Vec<Left>,
+    /// Wills that may not be on disk yet.
+    pub(super) sent_wills: SentWills,
     /// Leases ever given.
     pub(super) leases: u64,
     /// Slots that a connection holds, and the most that there were at one time.
@@ -32,6 +35,7 @@ impl Book {
             slots: HashMap::with_hasher(hasher),
             timers: BTreeSet::new(),
             abandoned: Vec::new(),
+            sent_wills: SentWills::default(),
             leases: 0,
             held: 0,
             held_max: 0,
@@ -67,7 +71,10 @@ impl Book {
             Some((_, will)) if will.delay.is_zero() => (None, Some(will)),
             other => (other, None),
         };
-        aftermath.wills.extend(due.map(|will| will.publish_at(now.wall)));
+        if let Some(will) = due {
+            let number = self.sent_wills.begin(&client_id, &mailbox, false);
+            aftermath.wills.push((will.publish_at(now.wall), number));
+        }
         let parked = Box::new(Parked { mailbox, state, will, expires_at });
         self.timers.extend(parked.timers(&client_id));
         self.slots.insert(client_id, Slot::Parked(parked));

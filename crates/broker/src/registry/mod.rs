@@ -8,6 +8,7 @@ mod figures;
 mod journal;
 mod lease;
 mod on_disk;
+mod sent_wills;
 mod slot;
 mod slow;
 
@@ -29,7 +30,7 @@ pub use figures::SessionFigures;
 pub use journal::{RestoredSession, SessionChange, SessionJournal};
 pub(crate) use lease::{Lease, LeaseState};
 pub use on_disk::SessionStore;
-use slot::{Left, Slot, TimerKind, Waiting};
+use slot::{Left, Parked, Slot, TimerKind, Waiting};
 
 /// What a client says when it connects.
 #[derive(Debug, Clone)]
@@ -132,31 +133,34 @@ impl Sessions {
         if !book.abandoned.is_empty() {
             return Some(Moment::default());
         }
-        book.timers.first().map(|timer| timer.at)
+        book.timers.first().map(|timer| timer.at).into_iter().chain(book.sent_wills.due()).min()
     }
 
     /// Sends the wills and ends the sessions that are due.
     pub fn handle_timeout(self: &Arc<Self>, now: Now) {
         self.settle_abandoned(now);
+        self.note_sent_wills(now.moment);
         let mut aftermath = Aftermath::default();
         let mut book = self.book.lock();
         while book.timers.first().is_some_and(|timer| timer.at <= now.moment) {
             let Some(timer) = book.timers.pop_first() else { break };
             match timer.kind {
                 TimerKind::Will => {
-                    if let Some(Slot::Parked(parked)) = book.slots.get_mut(&timer.client_id) {
-                        let will = parked.will.take();
-                        let client_id = &timer.client_id;
-                        self.record(&parked.mailbox, SessionChange::WillSent { client_id });
-                        aftermath.wills.extend(will.map(|(_, will)| will.publish_at(now.wall)));
+                    let Book { slots, sent_wills, .. } = &mut *book;
+                    if let Some(Slot::Parked(parked)) = slots.get_mut(&timer.client_id)
+                        && let Some((_, will)) = parked.will.take()
+                    {
+                        let number = sent_wills.begin(&timer.client_id, &parked.mailbox, false);
+                        aftermath.wills.push((will.publish_at(now.wall), number));
                     }
                 }
                 TimerKind::Expiry => {
                     if let Some(parked) = book.unpark(&timer.client_id) {
                         book.expired += 1;
-                        self.record(&parked.mailbox, SessionChange::Ended { client_id: &timer.client_id });
-                        aftermath.wills.extend(parked.will.map(|(_, will)| will.publish_at(now.wall)));
-                        aftermath.ended.push((parked.mailbox, parked.state));
+                        let Parked { mailbox, state, will, .. } = *parked;
+                        let will = will.map(|(_, will)| will);
+                        self.end(now, &mut book, &timer.client_id, (&mailbox, will), &mut aftermath);
+                        aftermath.ended.push((mailbox, state));
                     }
                 }
             }
@@ -204,7 +208,7 @@ impl Sessions {
                 let parked = if goes_on {
                     Some((mailbox, state, will))
                 } else {
-                    aftermath.wills.extend(will.map(|will| will.publish_at(now.wall)));
+                    aftermath.wills.extend(will.map(|will| (will.publish_at(now.wall), None)));
                     self.record(&mailbox, SessionChange::Ended { client_id: &client_id });
                     aftermath.ended.push((mailbox, state));
                     None
@@ -212,20 +216,58 @@ impl Sessions {
                 self.grant(now, &mut book, (connect, &mut unused), &cell, parked, &mut aftermath);
             }
             None if goes_on => {
-                let (expiry, will_left) = (state.expiry, will.as_deref().filter(|will| !will.delay.is_zero()));
+                let (expiry, will_left) = (state.expiry, will.as_deref());
                 let left = SessionChange::Left { client_id: &client_id, expiry, will: will_left, at: now.wall };
                 self.record(&mailbox, left);
                 book.park(now, client_id, mailbox, state, will, &mut aftermath);
             }
             None => {
-                self.record(&mailbox, SessionChange::Ended { client_id: &client_id });
-                aftermath.wills.extend(will.map(|will| will.publish_at(now.wall)));
+                if let Some(will) = &will {
+                    let (expiry, will) = (state.expiry, Some(&**will));
+                    let left = SessionChange::Left { client_id: &client_id, expiry, will, at: now.wall };
+                    self.record(&mailbox, left);
+                }
+                self.end(now, &mut book, &client_id, (&mailbox, will), &mut aftermath);
                 aftermath.ended.push((mailbox, state));
             }
         }
         drop(book);
         self.keep_number(unused);
         aftermath.finish(self);
+    }
+
+    /// Writes down that a session has ended, or lets it be written down when its will is on disk.
+    fn end(
+        &self,
+        now: Now,
+        book: &mut Book,
+        client_id: &ClientId,
+        (mailbox, will): (&Arc<Mailbox>, Option<Box<Will>>),
+        aftermath: &mut Aftermath,
+    ) {
+        let waits = match will {
+            Some(will) => {
+                let number = book.sent_wills.begin(client_id, mailbox, true);
+                aftermath.wills.push((will.publish_at(now.wall), number));
+                number.is_some()
+            }
+            None => book.sent_wills.end(mailbox),
+        };
+        if !waits {
+            self.record(mailbox, SessionChange::Ended { client_id });
+        }
+    }
+
+    /// Writes down which wills were sent, as far as these are on disk: from time to time, and when a node ends and all is
+    /// there.
+    pub fn note_sent_wills(&self, now: Moment) {
+        let mut book = self.book.lock();
+        for will in book.sent_wills.take_written(now) {
+            let client_id = &will.client_id;
+            let change =
+                if will.ends { SessionChange::Ended { client_id } } else { SessionChange::WillSent { client_id } };
+            self.record(&will.mailbox, change);
+        }
     }
 
     /// As [`Self::number_for`], for the connection that waits for this client's session, if there is one.
@@ -254,11 +296,14 @@ impl Sessions {
         parked: Option<(Arc<Mailbox>, SessionState, Option<Box<Will>>)>,
         aftermath: &mut Aftermath,
     ) {
+        if let Some(will) = book.sent_wills.take_of(&connect.client_id).filter(|will| will.ends) {
+            self.record(&will.mailbox, SessionChange::Ended { client_id: &connect.client_id });
+        }
         let kept = match parked {
             Some((mailbox, state, will)) => {
                 // A will with a delay is cancelled by the client's return, unless the return ends the session.
                 let due = will.filter(|will| connect.clean_start || will.delay.is_zero());
-                aftermath.wills.extend(due.map(|will| will.publish_at(now.wall)));
+                aftermath.wills.extend(due.map(|will| (will.publish_at(now.wall), None)));
                 if connect.clean_start {
                     self.record(&mailbox, SessionChange::Ended { client_id: &connect.client_id });
                     aftermath.ended.push((mailbox, state));

@@ -6,6 +6,7 @@ mod refusal;
 mod retained;
 mod shares;
 mod subscribing;
+mod wills;
 mod world;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker::{
     Broken, Claim, Connect, Connected, MailboxOptions, Origin, Outgoing, Pending, RestoredSession, RetainedChange,
     RetainedJournal, Routed, Router, RouterOptions, Session, SessionChange, SessionExpiry, SessionJournal,
-    SessionStore, Sessions, Slot, SubscribeOptions, Subscription,
+    SessionStore, Sessions, Slot, SubscribeOptions, Subscription, Will,
 };
 use message::{Bytes, ClientId, DestinationId, Moment, Now, Publication, QoS, Timestamp, TopicFilter, TopicName};
 use parking_lot::Mutex;
@@ -61,10 +61,11 @@ impl SessionJournal for Journal {
                     is_whole: true,
                 });
             }
-            SessionChange::Left { client_id, expiry, at, .. } => {
+            SessionChange::Left { client_id, expiry, at, will } => {
                 for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
                     session.absent_since = Some(at);
                     session.expiry = expiry;
+                    session.will.take_if(|_| will.is_none());
                 }
             }
             SessionChange::Ended { client_id } => sessions.retain(|session| session.client_id != *client_id),
@@ -78,7 +79,11 @@ impl SessionJournal for Journal {
                     session.subscriptions.retain(|one| !filters.contains(&one.filter));
                 }
             }
-            SessionChange::WillSent { .. } => {}
+            SessionChange::WillSent { client_id } => {
+                for session in sessions.iter_mut().filter(|session| session.client_id == *client_id) {
+                    session.will = None;
+                }
+            }
         }
         Box::new(Done)
     }
@@ -197,6 +202,35 @@ impl World {
     /// Since when each session's client is absent, as it is written down.
     pub(crate) fn absent_since(&self) -> Vec<Option<Timestamp>> {
         self.journal.sessions.lock().iter().map(|session| session.absent_since).collect()
+    }
+
+    /// How many sessions are written down, and how many of them with a will.
+    pub(crate) fn written_down(&self) -> (usize, usize) {
+        let sessions = self.journal.sessions.lock();
+        (sessions.len(), sessions.iter().filter(|session| session.will.is_some()).count())
+    }
+
+    /// Lets the timers run, so much later.
+    pub(crate) fn time_passes(&self, span: Duration) {
+        let now = now();
+        let later = Now { moment: now.moment + span, wall: now.wall.saturating_add(span) };
+        self.sessions.handle_timeout(later);
+    }
+
+    /// A client whose session is kept for an hour, with a will to the topic `a`.
+    pub(crate) fn connect_with_will(&self, client: &str, delay: Duration, clean_start: bool) -> Session {
+        let publication = Publication::new(TopicName::parse("a").unwrap(), "will".into(), QoS::AtLeastOnce, now().wall);
+        let connect = Connect {
+            client_id: ClientId::parse(client).unwrap(),
+            clean_start,
+            expiry: SessionExpiry::After(Duration::from_secs(3600)),
+            will: Some(Will { publication, delay }),
+            mailbox: Self::mailbox(),
+        };
+        match self.sessions.connect(now(), connect).unwrap().poll_connected(Waker::noop()) {
+            Poll::Ready(connected) => connected.unwrap().session,
+            Poll::Pending => panic!("someone holds the session"),
+        }
     }
 
     fn mailbox() -> MailboxOptions {

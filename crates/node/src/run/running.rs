@@ -11,6 +11,7 @@ use super::Addresses;
 use super::logs::Logs;
 use super::notify::{Notice, notify};
 use crate::api::ApiState;
+use crate::clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::mqtt::Phase;
@@ -74,6 +75,9 @@ impl RunningNode {
         }
         self.background.shutdown().await;
         self.api.destinations.save_cursors().await;
+        // What says that a will was sent is written behind it.
+        let _ = in_time(self.logs.settle()).await;
+        self.api.mqtt.sessions.note_sent_wills(clock::moment());
         settle(&self.api.tables, &self.logs).await;
         self.logs.close();
         tracing::info!("the node has stopped");
