@@ -286,6 +286,9 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a client may take to send the body of a request to an endpoint of a flow.
 pub const HTTP_BODY_DEADLINE: Duration = Duration::from_secs(60);
+/// Files of all that the process may have open which connections leave alone: a log that needs its next one must get it.
+/// About 30 are open in a node at rest; a log that is read from its beginning opens up to [`LOG_FILES_OPEN_MAX`].
+pub const OPEN_FILES_RESERVE: usize = 100;
 /// HTTP connections of one listener at one time; a browser opens six.
 pub const HTTP_CONNECTIONS_MAX: usize = 1_000;
 /// How long one request to the API may take, its body included.

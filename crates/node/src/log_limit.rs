@@ -1,6 +1,8 @@
 //! A bound on log lines: whatever goes wrong for every message, or for every connection, must not fill the disk.
 
-use message::Now;
+use std::time::Duration;
+
+use message::{Moment, Now};
 use parking_lot::Mutex;
 
 /// Lets so many lines through in each second of the calendar.
@@ -28,10 +30,37 @@ impl LogLimit {
     }
 }
 
+/// Between two lines about a trouble that lasts.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// Lets a trouble that lasts be told when it begins, and once a minute after that.
+#[derive(Debug, Default)]
+pub(crate) struct LastingTrouble {
+    /// When it may be told again.
+    next: Option<Moment>,
+}
+
+impl LastingTrouble {
+    pub(crate) fn is_due(&mut self, now: Moment) -> bool {
+        let due = self.next.is_none_or(|next| now >= next);
+        if due {
+            self.next = Some(now + LASTING);
+        }
+        due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use message::{Moment, Timestamp};
+    use message::Timestamp;
+
+    #[test]
+    fn a_trouble_that_lasts_is_told_once_a_minute() {
+        let mut trouble = LastingTrouble::default();
+        let told = (0..1_800).map(|tenth| Moment::since_start(Duration::from_millis(tenth * 100)));
+        assert_eq!(told.filter(|now| trouble.is_due(*now)).count(), 3);
+    }
 
     #[test]
     fn whoever_complains_all_the_time_is_heard_a_few_times_a_second() {

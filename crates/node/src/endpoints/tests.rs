@@ -25,7 +25,10 @@ async fn node() -> Node {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, stop) = Stop::new();
-    tokio::spawn(HttpServer { listener, name: "endpoints", handle: handler(Arc::clone(&table), None) }.run(stop));
+    tokio::spawn(
+        HttpServer { listener, name: "endpoints", connections_max: 10, handle: handler(Arc::clone(&table), None) }
+            .run(stop),
+    );
     Node { table, address, _stop: sender }
 }
 

@@ -15,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::clock;
+use crate::log_limit::LastingTrouble;
+
 /// Told when the node stops; every clone hears it.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop(watch::Receiver<bool>);
@@ -39,6 +42,8 @@ pub(crate) struct HttpServer<H> {
     pub(crate) listener: TcpListener,
     /// In the words of logs, as in `web`.
     pub(crate) name: &'static str,
+    /// At one time.
+    pub(crate) connections_max: usize,
     pub(crate) handle: H,
 }
 
@@ -54,8 +59,9 @@ where
 {
     /// Serves until the node stops, then lets the requests under way end.
     pub(crate) async fn run(self, mut stop: Stop) {
-        let room = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
+        let room = Arc::new(Semaphore::new(self.connections_max));
         let mut connections = JoinSet::new();
+        let mut trouble = LastingTrouble::default();
         loop {
             // Without room nothing is accepted: further connections wait in the kernel's backlog.
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
@@ -72,7 +78,9 @@ where
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(listener = self.name, %error, "a connection could not be accepted");
+                    if trouble.is_due(clock::moment()) {
+                        tracing::warn!(listener = self.name, %error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             }

@@ -14,6 +14,7 @@ use super::io_threads::IoThreads;
 use super::web_socket::{self, Gate};
 use super::{Mqtt, Phase};
 use crate::clock;
+use crate::log_limit::LastingTrouble;
 
 /// A bound listener that does not accept yet.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ pub async fn serve(
 
 async fn accept_all(bound: MqttListener, reception: Arc<Reception>) {
     let mut phases = reception.phases.clone();
+    let mut trouble = LastingTrouble::default();
     loop {
         let accepted = tokio::select! {
             accepted = bound.listener.accept() => accepted,
@@ -105,7 +107,9 @@ async fn accept_all(bound: MqttListener, reception: Arc<Reception>) {
             Ok((stream, from)) => reception.accept(stream, from, &bound.carrier),
             Err(error) => {
                 // Out of file descriptors, mostly: those who are connected go on, and some will leave.
-                tracing::warn!(%error, "a connection could not be accepted");
+                if trouble.is_due(clock::moment()) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
@@ -118,7 +122,10 @@ impl Reception {
             self.mqtt.figures.refused.fetch_add(1, Ordering::Relaxed);
             if self.mqtt.figures.complaints.0.lets_through(clock::now()) {
                 let connections_max = self.mqtt.connections_max;
-                tracing::warn!(connections_max, "a client was refused: raise limits.mqtt_connections_max to take more");
+                tracing::warn!(
+                    connections_max,
+                    "a client was refused: raise limits.mqtt_connections_max, or the limit of open files, to take more"
+                );
             }
             return;
         };

@@ -18,6 +18,7 @@ use super::failures::tell_failures;
 use super::ground::Ground;
 use super::logs::{Logs, LogsError, keep_small, keep_young};
 use super::notify::{Notice, notify};
+use super::open_files::Places;
 use super::{Addresses, RunningNode, memory, reachable};
 use crate::api::{self, Access, ApiState};
 use crate::clock;
@@ -77,7 +78,8 @@ struct Bound {
 }
 
 /// Starts a node. It is ready when this returns.
-pub async fn start(config: Config) -> Result<RunningNode, StartError> {
+pub async fn start(mut config: Config) -> Result<RunningNode, StartError> {
+    let connections_max = Places::within_limit(&mut config.limits.mqtt_connections_max).http;
     let config = Arc::new(config);
     let data_dir = DataDir::open(&config.data_dir)?;
     let (token, is_first_start) = data_dir.admin_token()?;
@@ -108,7 +110,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     });
     let mut listening = JoinSet::new();
     // Before the flows, so that a probe sees the node live while they start.
-    listening.spawn(serve_web(bound.web, &api, stop.clone()));
+    listening.spawn(serve_web(bound.web, connections_max, &api, stop.clone()));
     let mut background = begin_background(&config, &mqtt, &stores, &api.tables, &logs, &api.destinations);
     background.spawn(tell_failures(api.tables.clone(), api.spool.clone()));
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
@@ -123,7 +125,7 @@ pub async fn start(config: Config) -> Result<RunningNode, StartError> {
     let mqtt_served = tokio::spawn(mqtt::serve(mqtt, bound.mqtt, io_threads, phases));
     let host_names = (!is_remote(addresses.endpoints)).then(|| config.listeners.endpoints.host_names.clone());
     let handle = endpoints::handler(endpoints, host_names);
-    let endpoints_server = HttpServer { listener: bound.endpoints, name: "endpoints", handle };
+    let endpoints_server = HttpServer { listener: bound.endpoints, name: "endpoints", connections_max, handle };
     listening.spawn(endpoints_server.run(stop));
 
     memory::give_back();
@@ -210,10 +212,15 @@ pub(crate) fn catalog() -> Catalog {
     Catalog::new(&[flow::modules::MODULES, connectors::MODULES])
 }
 
-fn serve_web(listener: TcpListener, api: &ApiState, stop: Stop) -> impl Future<Output = ()> + Send + use<> {
+fn serve_web(
+    listener: TcpListener,
+    connections_max: usize,
+    api: &ApiState,
+    stop: Stop,
+) -> impl Future<Output = ()> + Send + use<> {
     let router = api::router(api);
     let handle = move |_peer, request| api::answer(router.clone(), request);
-    HttpServer { listener, name: "web", handle }.run(stop)
+    HttpServer { listener, name: "web", connections_max, handle }.run(stop)
 }
 
 fn tell_ready(addresses: &Addresses, data_dir: &Path) {

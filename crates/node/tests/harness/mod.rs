@@ -29,6 +29,20 @@ pub fn headwater() -> Command {
     command
 }
 
+/// The same command below a limit, which the shell sets.
+fn with_open_files_max(command: &Command, most: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// How a node is started.
 #[derive(Debug, Default, Clone)]
 pub struct NodeOptions {
@@ -36,6 +50,8 @@ pub struct NodeOptions {
     pub config: Option<PathBuf>,
     /// More of the environment.
     pub environment: Vec<(String, String)>,
+    /// As many files may it open, if this is not as the test may.
+    pub open_files_max: Option<u32>,
 }
 
 impl NodeOptions {
@@ -57,7 +73,10 @@ impl NodeOptions {
         for set in &self.sets {
             command.arg("--set").arg(set);
         }
-        command
+        match self.open_files_max {
+            Some(most) => with_open_files_max(&command, most),
+            None => command,
+        }
     }
 
     /// Starts a node that is expected to refuse; gives its exit code and what it said.

@@ -14,6 +14,7 @@ mod http;
 mod made_again;
 mod members;
 mod mqtt;
+mod open_files;
 mod survival;
 mod unavailable;
 

@@ -5,11 +5,13 @@ mod patient;
 mod read_only;
 mod real;
 mod simulated;
+mod unopened;
 
 pub(crate) use patient::PatientDisk;
 pub use read_only::ReadOnlyDisk;
 pub use real::RealDisk;
 pub use simulated::{Fault, SimulatedDisk};
+pub(crate) use unopened::{is_unopened, unopened};
 
 use std::fmt;
 use std::io;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, unopened};
 
 /// Plain files and folders.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,12 +33,13 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
+        Ok(Arc::new(RealFile(file.map_err(unopened)?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        Ok(Arc::new(RealFile(file.map_err(unopened)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -50,7 +51,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        File::open(folder).map_err(unopened)?.sync_all()
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, unopened};
 
 /// What is written at once survives a loss of power by blocks of this size, in no order.
 const BLOCK_BYTES: usize = 512;
@@ -27,6 +27,9 @@ pub enum Fault {
     WritesExceedQuota,
     /// Every read answers with an input/output error until [`SimulatedDisk::heal`].
     ReadsFail,
+    /// Files can neither be made nor opened, as the process has too many, and folders not synced, which takes one, until
+    /// [`SimulatedDisk::heal`].
+    NoFileOpens,
     /// Writes do as little as half of what they are asked for, as they may.
     ShortWrites,
 }
@@ -85,6 +88,14 @@ impl State {
         self.steps += 1;
         self.off = self.power_cut_at.is_some_and(|at| self.steps >= at);
         Ok(self.off)
+    }
+
+    /// Answers as the system does that has no descriptor left for a file.
+    fn descriptor(&self) -> io::Result<()> {
+        match self.faults.contains(&Fault::NoFileOpens) {
+            true => Err(unopened(rustix::io::Errno::MFILE.into())),
+            false => Ok(()),
+        }
     }
 
     fn take_fault(&mut self, fault: Fault) -> bool {
@@ -278,6 +289,7 @@ impl Disk for SimulatedDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
+        state.descriptor()?;
         let cut = state.step()?;
         let file = state.files.len();
         state.files.push(Content::default());
@@ -288,6 +300,7 @@ impl Disk for SimulatedDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let state = self.state.lock();
         state.powered()?;
+        state.descriptor()?;
         Ok(self.handle(state.lookup(path)?))
     }
 
@@ -310,6 +323,7 @@ impl Disk for SimulatedDisk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
+        state.descriptor()?;
         if state.step()? {
             return state.powered();
         }

@@ -11,6 +11,7 @@ use message::limits;
 use parking_lot::{Condvar, Mutex};
 
 use super::tail::Batch;
+use crate::disk::is_unopened;
 
 /// A log as the committer sees it.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
@@ -21,8 +22,8 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Ends a group; whether the next segment's file is to be laid out.
     fn done(&self, batch: Batch) -> bool;
     fn lay_out_ahead(&self, goes_on: &dyn Fn() -> bool);
-    /// Takes a group back that found the disk full.
-    fn put_back(&self, batch: Batch);
+    /// Takes a group back that found the disk full, or no file to open.
+    fn put_back(&self, batch: Batch, error: &io::Error);
     fn is_waiting(&self) -> bool;
     fn poison(&self, error: &io::Error);
 }
@@ -100,8 +101,8 @@ impl CommitQueue {
             match source.write(&batch) {
                 Ok(()) => written.push((source, batch)),
                 // Nothing is lost yet: the same bytes go to the same place when there is room.
-                Err(error) if is_full(&error) => {
-                    source.put_back(batch);
+                Err(error) if is_full(&error) || is_unopened(&error) => {
+                    source.put_back(batch, &error);
                     self.retry(source);
                 }
                 Err(error) => source.poison(&error),
@@ -113,6 +114,11 @@ impl CommitQueue {
                     if source.done(batch) {
                         self.lay_out_ahead(source);
                     }
+                }
+                // Nothing was synced, and nothing failed to be.
+                Err(error) if is_unopened(&error) => {
+                    source.put_back(batch, &error);
+                    self.retry(source);
                 }
                 Err(error) => source.poison(&error),
             }

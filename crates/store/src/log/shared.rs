@@ -18,7 +18,7 @@ use super::intake::Intake;
 use super::marks::{CommitPoint, Marks, Poisoned};
 use super::segment::Segment;
 use super::tail::{Batch, Chunk, Tail};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, is_unopened};
 
 /// What a log's lock guards: its end, and whatever its owner knows beside it.
 pub(crate) trait HasTail: fmt::Debug + Send + 'static {
@@ -96,6 +96,11 @@ impl<S: HasTail> Log<S> {
     /// Looks at what the disk has left.
     pub(crate) fn look_at_room(&self) -> u64 {
         self.free_bytes.look(&*self.disk, &self.folder)
+    }
+
+    /// Whether the committer finds no file to open for now.
+    pub(crate) fn is_fileless(&self) -> bool {
+        self.free_bytes.is_fileless()
     }
 
     /// Whether a record of `bytes` may be appended.
@@ -261,14 +266,19 @@ impl<S: HasTail> Source for Log<S> {
                 _ => {}
             }
         }
-        if !batch.removals.is_empty() {
-            self.disk.sync_folder(&self.folder)?;
+        if batch.removals.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match self.disk.sync_folder(&self.folder) {
+            // The next sync of the folder makes up for it; until then a loss of power may leave a file that nobody needs.
+            Err(error) if is_unopened(&error) => Ok(()),
+            synced => synced,
+        }
     }
 
     fn done(&self, batch: Batch) -> bool {
         let bytes = batch.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+        self.free_bytes.set_fileless(false);
         let mut state = self.lock();
         let tail = state.tail();
         tail.written(batch);
@@ -287,8 +297,11 @@ impl<S: HasTail> Source for Log<S> {
         Self::lay_out_ahead(self, goes_on);
     }
 
-    fn put_back(&self, batch: Batch) {
-        self.free_bytes.note_full();
+    fn put_back(&self, batch: Batch, error: &io::Error) {
+        match is_unopened(error) {
+            true => self.free_bytes.set_fileless(true),
+            false => self.free_bytes.note_full(),
+        }
         let mut state = self.lock();
         state.tail().put_back(batch);
         state.tail().announced = true;

@@ -68,6 +68,8 @@ impl Spool {
         match state.policy_of(to) {
             FullPolicy::Refuse => Err(error),
             FullPolicy::DropNewest => Ok(Verdict::DropNewest),
+            // What is dropped makes no file.
+            FullPolicy::DropOldest | FullPolicy::KeepLastPerKey if self.log.is_fileless() => Err(error),
             FullPolicy::DropOldest | FullPolicy::KeepLastPerKey => {
                 let is_there = |state: &State| self.has_room_soon(state, bytes);
                 if is_there(state) || (state.drop_oldest_segment() && is_there(state)) {

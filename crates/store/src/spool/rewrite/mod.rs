@@ -19,6 +19,7 @@ use self::copy::Copy;
 use self::survey::{Survey, survey};
 use super::Spool;
 use super::options::DropReason;
+use crate::disk::is_unopened;
 use crate::log::{CommitPoint, HasTail, is_full};
 
 /// What a step came to.
@@ -158,7 +159,7 @@ impl Rewriter {
         let log = &self.spool.log;
         copy.remove(log);
         let mut state = log.lock();
-        if is_full(error) {
+        if is_full(error) || is_unopened(error) {
             state.release(sources);
         } else {
             state.leave_for_good(sources);

@@ -203,6 +203,56 @@ fn fills_up(fault: Fault) {
 }
 
 #[test]
+fn a_file_that_cannot_be_made_for_now_loses_nothing_and_ends_nothing() {
+    let mut bench = Bench::new();
+    bench.add(2, options(FullPolicy::DropOldest, u64::MAX));
+    bench.append("0", &[1, 2]).unwrap();
+    bench.commit();
+    bench.disk.plan(Fault::NoFileOpens);
+    // More than a segment takes: another file is needed.
+    let expected: Vec<String> = (0..100).map(|index| index.to_string()).collect();
+    let append = |payload: &String| bench.append(payload, &[1]).unwrap().0;
+    let points: Vec<CommitPoint> = expected.iter().skip(1).map(append).collect();
+    let last = *points.last().unwrap();
+    for _ in 0..3 {
+        assert!(bench.committer.commit_once());
+        assert!(!bench.spool.committed(last));
+        for id in [1, 2] {
+            assert!(matches!(bench.append("refused", &[id]), Err(AppendError::NoRoom { .. })));
+        }
+        assert_eq!(bench.payloads(1), expected, "all of it can be read meanwhile");
+    }
+    assert_eq!(bench.spool.failure(), None);
+    bench.disk.heal();
+    bench.commit();
+    assert!(bench.spool.committed(last));
+    bench.append("after", &[1]).unwrap();
+    bench.commit();
+    bench = bench.kill();
+    assert_eq!(bench.payloads(1), [expected, vec!["after".to_owned()]].concat());
+    assert_eq!(bench.payloads(2), ["0"], "nothing was dropped to make room");
+    assert_eq!(bench.recovery.damage, []);
+}
+
+#[test]
+fn files_are_removed_though_their_folder_cannot_be_synced_for_now() {
+    let mut bench = Bench::new();
+    for index in 0..100 {
+        bench.append(&index.to_string(), &[1]).unwrap();
+    }
+    bench.commit();
+    let before = bench.segments().len();
+    bench.disk.plan(Fault::NoFileOpens);
+    let point = bench.acknowledge(1, &(0..90).collect::<Vec<u64>>());
+    bench.commit();
+    assert!(bench.spool.committed(point));
+    assert!(bench.segments().len() < before);
+    assert_eq!(bench.spool.failure(), None);
+    bench = bench.kill();
+    assert_eq!(bench.payloads(1), (90..100).map(|index| index.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_failed_write_or_sync_ends_the_taking_of_messages() {
     for fault in [Fault::WriteFails, Fault::SyncFails] {
         let bench = Bench::new();
