@@ -56,7 +56,7 @@ impl WorkQueue {
         let oldest = spool.state(WORK).map_or(Ordinal::default(), |state| Ordinal(state.low.0));
         let inside = Inside {
             machine: Queue::new(QueueOptions::default(), oldest),
-            backlog: SpoolBacklog { spool: spool.clone(), destination: WORK },
+            backlog: SpoolBacklog::new(spool.clone(), WORK),
             sinks: BTreeMap::new(),
         };
         Arc::new(Self {
@@ -132,7 +132,7 @@ impl WorkQueue {
         loop {
             let output = machine.poll_output(now, backlog);
             match output.unwrap_or_else(|error| panic!("the queue can be read: {error}")) {
-                None => return,
+                None => return backlog.tell_handed_out(),
                 Some(QueueOutput::Expired { .. }) => panic!("nothing expires here"),
                 Some(QueueOutput::Searching) => {}
                 Some(QueueOutput::Deliver { consumer, tag, publication }) => {

@@ -14,6 +14,22 @@ use super::properties;
 pub struct SpoolBacklog {
     pub spool: Spool,
     pub destination: DestinationId,
+    /// Messages below were handed out, which the spool is not told yet.
+    handed_out: spool::Ordinal,
+}
+
+impl SpoolBacklog {
+    pub fn new(spool: Spool, destination: DestinationId) -> Self {
+        Self { spool, destination, handed_out: spool::Ordinal(0) }
+    }
+
+    /// Tells the spool what was handed out for the first time: once for many messages, after they were. A kill after that
+    /// does not let them come as new.
+    pub fn tell_handed_out(&mut self) {
+        if self.handed_out > spool::Ordinal(0) {
+            self.spool.sent(self.destination, std::mem::take(&mut self.handed_out));
+        }
+    }
 }
 
 impl Backlog for SpoolBacklog {
@@ -49,13 +65,14 @@ impl Backlog for SpoolBacklog {
         self.spool.acknowledge(self.destination, &ordinals)
     }
 
-    /// Most messages are delivered once and in turn: one mark for all of them is enough. The others have a count each.
+    /// Most messages are delivered once and in turn: one mark for all of them is enough, see [`Self::tell_handed_out`]. The
+    /// others have a count each.
     fn note_deliveries(&mut self, ordinal: Ordinal, deliveries: u32, in_turn: bool) {
         let ordinal = spool::Ordinal(ordinal.0);
         if deliveries > 1 || !in_turn {
             self.spool.note_deliveries(self.destination, ordinal, deliveries);
         } else if deliveries == 1 {
-            self.spool.sent(self.destination, ordinal.next());
+            self.handed_out = self.handed_out.max(ordinal.next());
         }
     }
 }

@@ -122,6 +122,20 @@ fn what_was_acknowledged_does_not_come_again_and_the_rest_keeps_its_slots() {
 }
 
 #[test]
+fn what_was_sent_before_a_kill_is_marked_as_a_duplicate_and_what_was_not_is_not() {
+    let world = World::new();
+    let mut session = world.subscribed("reader", "a");
+    for number in 0..4 {
+        drop(world.publish(&number.to_string(), QoS::AtLeastOnce));
+    }
+    assert_eq!(sent(&mut session, 3), ["0@1", "1@2", "2@3"]);
+    world.commit();
+    let world = world.kill();
+    let Connected { mut session, .. } = world.connect("reader", false);
+    assert_eq!(sent(&mut session, 100), ["0@1!", "1@2!", "2@3!", "3@4"]);
+}
+
+#[test]
 fn a_message_of_qos_2_is_sent_when_it_is_on_disk_and_never_twice() {
     let world = World::new();
     let mut session = world.subscribed("reader", "a");
@@ -137,7 +151,7 @@ fn a_message_of_qos_2_is_sent_when_it_is_on_disk_and_never_twice() {
     let world = world.kill();
     let Connected { mut session, .. } = world.connect("reader", false);
     // The client has the first: only its release may be repeated. The second has the slot that it had.
-    assert_eq!(sent(&mut session, 100), ["release@1", "2@2"]);
+    assert_eq!(sent(&mut session, 100), ["release@1", "2@2!"]);
     session.handle_delivered(slot(1)).unwrap();
     session.settle();
     world.commit();

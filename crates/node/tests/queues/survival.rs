@@ -55,6 +55,27 @@ fn a_message_that_kills_its_consumers_does_not_get_more_deliveries_by_a_restart(
 }
 
 #[test]
+fn a_message_that_kills_the_node_is_a_dead_letter_after_its_deliveries() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    Queue::made(&node, "orders", &json!({ "deliveries_max": 2 }));
+    assert_eq!(Queue::of(&node, "orders").put("", "poison").status, 204);
+    for expected in 1..=2 {
+        let queue = Queue::of(&node, "orders");
+        let taken = node.api("POST", &queue.path("/consume")).json();
+        assert_eq!(taken["messages"][0]["delivery"], expected);
+        // Nobody waits for the note of it: it is in the log before what is put after this answer.
+        assert_eq!(queue.show()["in_flight"], 1);
+        assert_eq!(Queue::of(&node, "orders").put("", "next").status, 204);
+        node.kill();
+        node = Node::start_in(&data, &NodeOptions::default());
+    }
+    assert_eq!(Queue::of(&node, "orders").payloads(2), ["next", "next"]);
+    assert_eq!(Queue::of(&node, "orders-dead").payloads(1), ["poison"]);
+}
+
+#[test]
 fn what_is_older_than_its_queue_keeps_it_is_dropped_and_counted() {
     let node = Node::start();
     let young = Queue::made(&node, "young", &json!({ "age_max_s": 1 }));

@@ -6,7 +6,8 @@ use message::DestinationId;
 use parking_lot::MutexGuard;
 
 use super::record::{
-    KIND_DELIVERED, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, put_delivered, put_packet, put_received,
+    KIND_DELIVERED, KIND_RECEIVED, KIND_RELEASED, KIND_REMOVED, KIND_SETTLED, put_delivered, put_packet, put_received,
+    put_settled,
 };
 use super::state::{State, count_out};
 use super::{Ordinal, Spool};
@@ -61,12 +62,19 @@ impl Spool {
         point
     }
 
-    /// Notes that messages below this ordinal may have been sent. It is written down with the next acknowledgement, so after a
-    /// crash a message that was sent may be read as if it had not been.
+    /// Notes that messages below this ordinal may have been sent: one small record, if that is new, so it is best said once
+    /// for many. Nobody waits for it: it is written soon after and outlives a kill then, but after a loss of power a message that
+    /// was sent may be read as if it had not been.
     pub fn sent(&self, destination: DestinationId, below: Ordinal) {
-        if let Some(found) = self.log.lock().destinations.get_mut(&destination) {
-            found.sent = found.sent.max(below.0).min(found.next);
+        let mut state = self.log.lock();
+        let Some(found) = state.destinations.get_mut(&destination) else { return };
+        let sent = below.0.min(found.next);
+        if sent <= found.sent {
+            return;
         }
+        found.sent = sent;
+        state.put_state(KIND_SETTLED, Durability::Os, |buffer| put_settled(buffer, destination, None, sent, &[]));
+        self.log.unlock(state);
     }
 
     /// Notes how often a message was delivered. Nobody waits for it: after a loss of power the count may be that of a moment

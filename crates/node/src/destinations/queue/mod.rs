@@ -160,7 +160,7 @@ impl NodeQueue {
         let oldest = spool.state(destination).map_or(Ordinal::default(), |state| Ordinal(state.low.0));
         let inside = Inside {
             machine: Queue::new(settings::hand_out(&stored.options), oldest),
-            backlog: SpoolBacklog { spool: spool.clone(), destination },
+            backlog: SpoolBacklog::new(spool.clone(), destination),
             sinks: BTreeMap::new(),
             stored,
         };

@@ -78,8 +78,14 @@ impl NodeQueue {
         let mut inside = self.inside.lock();
         inside.machine.handle_appended();
         inside.machine.handle_timeout(now);
+        let rest = self.hand_out(now, destinations, &mut inside);
+        inside.backlog.tell_handed_out();
+        rest
+    }
+
+    fn hand_out(self: &Arc<Self>, now: Now, destinations: &Destinations, inside: &mut Inside) -> Rest {
         for _ in 0..limits::QUEUE_STEPS_MAX {
-            let Inside { machine, backlog, sinks, stored, .. } = &mut *inside;
+            let Inside { machine, backlog, sinks, stored, .. } = inside;
             // Before the spool is looked into, whose lock orders this with what is appended to it.
             self.wanted.store(machine.wants_messages(), Ordering::Relaxed);
             match machine.poll_output(now, backlog) {

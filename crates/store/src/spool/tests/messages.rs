@@ -225,6 +225,13 @@ fn what_was_sent_is_told_from_what_was_not() {
     bench.spool.sent(DestinationId::new(1), Ordinal(2));
     let sent = |bench: &Bench| bench.read_all(1).iter().map(|spooled| spooled.was_sent).collect::<Vec<_>>();
     assert_eq!(sent(&bench), [true, true, false]);
+    bench.commit();
+    bench = bench.kill();
+    assert_eq!(sent(&bench), [true, true, false], "it outlives the process though nothing was acknowledged");
+    bench.commit();
+    bench.spool.sent(DestinationId::new(1), Ordinal(1));
+    bench.spool.sent(DestinationId::new(1), Ordinal(2));
+    assert!(!bench.committer.has_work(), "what is known is not written again");
     bench.acknowledge(1, &[0]);
     bench.commit();
     bench = bench.kill();

@@ -30,6 +30,11 @@ enum Operation {
         which: usize,
         times: u32,
     },
+    /// All up to the so-manieth of those that wait.
+    Send {
+        id: u64,
+        which: usize,
+    },
     Remove {
         id: u64,
     },
@@ -49,6 +54,7 @@ fn operations() -> impl Strategy<Value = Operation> {
         6 => (id(), prop::collection::vec(0usize..40, 1..6)).prop_map(|(id, which)| Operation::Acknowledge { id, which }),
         1 => (id(), 0usize..9).prop_map(|(id, which)| Operation::Receive { id, which }),
         2 => (id(), 0usize..9, 1..20u32).prop_map(|(id, which, times)| Operation::Deliver { id, which, times }),
+        2 => (id(), 0usize..40).prop_map(|(id, which)| Operation::Send { id, which }),
         1 => id().prop_map(|id| Operation::Remove { id }),
         3 => Just(Operation::Commit),
         1 => Just(Operation::Kill),
@@ -62,6 +68,7 @@ struct Model {
     waiting: [BTreeMap<u64, String>; DESTINATIONS as usize],
     received: [Vec<u64>; DESTINATIONS as usize],
     delivered: [BTreeMap<u64, u32>; DESTINATIONS as usize],
+    sent: [u64; DESTINATIONS as usize],
     next: [u64; DESTINATIONS as usize],
     /// A removed destination begins anew under another number.
     numbers: [u64; DESTINATIONS as usize],
@@ -125,6 +132,12 @@ impl Model {
         };
         let expected: Vec<(u64, String)> = self.waiting[index].clone().into_iter().collect();
         assert_eq!(bench.waiting(number), expected);
+        let found = bench.read_all(number);
+        assert!(
+            found.iter().all(|it| it.was_sent == (it.ordinal.0 < self.sent[index])),
+            "{} {found:?}",
+            self.sent[index]
+        );
         assert_eq!(state.waiting_messages, expected.len() as u64);
         assert_eq!(state.waiting_bytes == 0, expected.is_empty());
         assert_eq!(state.next.0, self.next[index]);
@@ -174,8 +187,16 @@ fn run(operations: Vec<Operation>) {
                     model.delivered[index].insert(ordinal, times);
                 }
             }
+            Operation::Send { id, which } => {
+                let index = id as usize;
+                if let Some(ordinal) = model.waiting[index].keys().copied().nth(which) {
+                    bench.spool.sent(DestinationId::new(model.numbers[index]), Ordinal(ordinal).next());
+                    model.sent[index] = model.sent[index].max(ordinal + 1);
+                }
+            }
             Operation::Remove { id } => {
                 let index = id as usize;
+                model.sent[index] = 0;
                 bench.spool.remove(DestinationId::new(model.numbers[index]));
                 model.numbers[index] += DESTINATIONS;
                 model.next[index] = 0;
