@@ -65,7 +65,8 @@ pub struct StreamState {
     pub bytes: u64,
     /// Messages that retention has taken out since it was opened.
     pub trimmed: u64,
-    /// Messages whose records were found damaged since it was opened, each time they were read.
+    /// Messages that were missing at its end, or behind the last whole record of a file, when it was opened, and those whose
+    /// records were found damaged since then, each time they were read.
     pub damaged: u64,
 }
 

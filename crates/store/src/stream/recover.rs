@@ -32,7 +32,7 @@ impl Stream {
         let found = LogFiles::load(&*disk, folder, LOG_KIND, &mut recovery)?;
         let mut segments = BTreeMap::new();
         let mut chunks = Vec::new();
-        let mut next = 0;
+        let (mut next, mut lost) = (0, 0);
         for (index, file) in found.files.iter().enumerate() {
             let after = found.files.get(index + 1).map(|next| next.segment.base);
             // First of all: a segment that has its footer is expected to have its header.
@@ -43,9 +43,10 @@ impl Stream {
             let sealed = match sealed(file, &mut recovery).map_err(failed)? {
                 Some(sealed) => sealed,
                 None => {
-                    let (sealed, chunk, cut) = open(file, (after, found.promised), &mut recovery).map_err(failed)?;
-                    // As many offsets may have been given to messages that were cut.
-                    next = sealed.next.max(file.segment.base) + cut;
+                    let Open { sealed, chunk, given, lost: at_end } =
+                        open(file, (after, found.promised), &mut recovery).map_err(failed)?;
+                    next = sealed.next.max(given);
+                    lost += at_end;
                     chunks.push(chunk);
                     sealed
                 }
@@ -54,7 +55,9 @@ impl Stream {
             next = next.max(sealed.next).max(file.segment.base + 1);
             segments.insert(file.segment.base, sealed);
         }
+        let before = next;
         next = found.report_missing_end(next, &mut recovery);
+        lost += next - before;
         set_aside(&*disk, folder, &mut recovery);
         let mut tail = Tail::new(LOG_KIND, next);
         chunks.into_iter().for_each(|chunk| tail.put_chunk(chunk));
@@ -62,7 +65,7 @@ impl Stream {
         let state = State { options, tail, segments, filling: Contents::default(), trimmed: 0 };
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());
-        let inner = Inner { log, resume: Mutex::new(VecDeque::new()), damaged: AtomicU64::new(0) };
+        let inner = Inner { log, resume: Mutex::new(VecDeque::new()), damaged: AtomicU64::new(lost) };
         Ok((Self { inner: Arc::new(inner) }, recovery))
     }
 }
@@ -83,12 +86,18 @@ fn sealed(file: &LogFile, recovery: &mut LogRecovery) -> std::io::Result<Option<
     }))
 }
 
-/// A segment without a footer, the footer that it gets, and how many offsets may have been given to what is cut.
-fn open(
-    file: &LogFile,
-    (after, promised): (Option<u64>, u64),
-    recovery: &mut LogRecovery,
-) -> std::io::Result<(Sealed, Chunk, u64)> {
+/// A segment without a footer.
+struct Open {
+    sealed: Sealed,
+    /// The footer that it gets.
+    chunk: Chunk,
+    /// Offsets below may have been given, to what is cut as well.
+    given: u64,
+    /// Messages that were safe once and are missing behind the last one. Those between others are counted by who reads there.
+    lost: u64,
+}
+
+fn open(file: &LogFile, (after, promised): (Option<u64>, u64), recovery: &mut LogRecovery) -> std::io::Result<Open> {
     let mut contents = Contents::default();
     let read = file.read_open(after, promised, recovery, |found| {
         if publication_at(found.header.kind).is_some() {
@@ -113,6 +122,9 @@ fn open(
     };
     let segment = Arc::clone(&file.segment);
     let cut = if read.rest > 0 { read.rest / RECORD_BYTES_LEAST + 1 } else { 0 };
-    let cut = if after.is_some() { 0 } else { cut };
-    Ok((sealed, Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true }, cut))
+    // What is cut begins with what was promised, if that is missing.
+    let given = file.segment.base.max(read.scanned.next) + if after.is_some() { 0 } else { cut };
+    let lost = next.saturating_sub(read.scanned.next.max(file.segment.base));
+    let chunk = Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true };
+    Ok(Open { sealed, chunk, given, lost })
 }

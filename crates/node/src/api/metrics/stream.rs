@@ -18,9 +18,13 @@ pub(super) fn write(metrics: &mut OpenMetrics, streams: &[NodeStreamState]) {
         ("headwater_stream_purged_messages", Kind::Counter, "", "Messages that were thrown away.", |stream| {
             stream.purged
         }),
-        ("headwater_stream_damaged_messages", Kind::Counter, "", "Damaged records that reads passed over.", |stream| {
-            stream.log.damaged
-        }),
+        (
+            "headwater_stream_damaged_messages",
+            Kind::Counter,
+            "",
+            "Messages that were missing at the end at the start, and damaged records that reads passed over.",
+            |stream| stream.log.damaged,
+        ),
         (
             "headwater_stream_refused_messages",
             Kind::Counter,

@@ -56,7 +56,7 @@ pub(super) struct Stream {
     trimmed: u64,
     /// Messages that were thrown away.
     purged: u64,
-    /// Damaged records that reads passed over, each time.
+    /// Messages that were missing at its end at the start, and damaged records that reads passed over, each time.
     damaged: u64,
     /// Messages that found no room on the disk; publishers of QoS 1 and 2 were told.
     refused: u64,

@@ -31,6 +31,27 @@ fn check(disk: SimulatedDisk, lost_most: usize, context: &str) {
     assert!(bench.append(60, "after").0 >= 60 - lost_most as u64);
 }
 
+#[test]
+fn messages_that_are_cut_off_the_end_are_counted_and_no_more_are_missing() {
+    // Behind the tenth message, and in the midst of the eleventh.
+    for more in [0, 7] {
+        let bench = Bench::open(SimulatedDisk::new(1), StreamOptions::default());
+        bench.fill(0..10);
+        let path = crate::tests::segments(&bench.disk).pop().unwrap();
+        let whole = bench.disk.content(&path).unwrap().len();
+        bench.fill(10..20);
+        let disk = bench.disk.copy();
+        disk.damage(&path, |bytes| bytes.truncate(whole + more)).unwrap();
+        let bench = Bench::open(disk, StreamOptions::default());
+        assert_eq!(bench.stream.state().damaged, 10, "{more} bytes of the next one are left");
+        bench.commit();
+        bench.append(20, "after");
+        bench.commit();
+        let (found, missing) = bench.read(0);
+        assert_eq!((found.len(), missing), (11, 10), "{more} bytes of the next one are left");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: places(500), ..ProptestConfig::default() })]
     #[test]
