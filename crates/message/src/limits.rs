@@ -40,6 +40,9 @@ pub const MQTT_CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 pub const MQTT_RECEIVE_MAX: u16 = 1024;
 /// Unacknowledged QoS 1 and 2 messages that the node has under way to one client, if that allows more.
 pub const MQTT_IN_FLIGHT_MAX: u16 = 1024;
+/// What the messages weigh that one session has under way unacknowledged, in bytes: they are kept to be sent again, also while
+/// the client is away. One always fits.
+pub const SESSION_IN_FLIGHT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Topic aliases that a client may use towards the node: each holds one topic in memory.
 pub const MQTT_TOPIC_ALIAS_MAX: u16 = 64;
 /// Subscriptions of one session.

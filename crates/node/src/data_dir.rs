@@ -90,8 +90,9 @@ impl DataDir {
         set.map_err(|source| DataDirError::File { act: "protect", path: path.to_owned(), source })
     }
 
-    /// Says where the running node listens, for the command line.
+    /// Says where the running node listens, for the command line. What a node said that was killed is gone in any case.
     pub(crate) fn write_addresses(&self, json: &str) -> Result<(), DataDirError> {
+        self.remove_addresses();
         self.write(ADDRESSES_FILE, json)
     }
 

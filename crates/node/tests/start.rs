@@ -31,6 +31,21 @@ fn an_unusable_data_directory_is_named() {
 }
 
 #[test]
+fn a_node_serves_that_cannot_write_down_where_it_listens_and_does_so_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // What stands in the way takes the place of a full disk.
+    let in_the_way = data.join("node.json.new");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let node = Node::start_in(&data, &NodeOptions::default());
+    assert_eq!(node.api("GET", "/flows").status, 200);
+    let file = data.join("node.json");
+    assert!(!file.exists());
+    std::fs::remove_dir(&in_the_way).unwrap();
+    eventually(|| file.exists(), |written| *written);
+}
+
+#[test]
 fn two_nodes_do_not_share_a_data_directory() {
     let node = Node::start();
     let (code, said) = NodeOptions::default().refusal(&node.data_dir);

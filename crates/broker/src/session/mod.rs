@@ -389,6 +389,7 @@ impl SessionState {
     /// Of a session whose messages lie on disk, as far as it was found there.
     pub(crate) fn on_disk(on_disk: OnDisk, found: &DestinationState) -> Self {
         let mut state = Self { on_disk: Some(Box::new(on_disk)), ..Self::default() };
+        state.window.begin_on_disk(found.low);
         state.window.restore_received(&found.received);
         state.inbound.replace(found.inbound.iter().filter_map(|id| Slot::new(*id)));
         state

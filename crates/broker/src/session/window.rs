@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use message::QoS;
+use message::{QoS, limits};
 use store::spool::Ordinal;
 
 use crate::delivery::Delivery;
@@ -14,7 +14,7 @@ use crate::session::outgoing::{Outgoing, Slot};
 #[derive(Debug, Default)]
 pub(super) struct Window {
     entries: VecDeque<InFlight>,
-    /// Counts the slots ever given out; the slot is this number modulo 65,535, plus one.
+    /// Counts the slots given to messages that are only in memory; the slot is this number modulo 65,535, plus one.
     next: u64,
     /// Messages sent on this connection that wait for an acknowledgement: what the client's Receive Maximum limits.
     occupied: usize,
@@ -24,6 +24,10 @@ pub(super) struct Window {
     loose: usize,
     /// No place on disk above this one was ever under way.
     highest: Option<Ordinal>,
+    /// The place on disk that is sent next, if the session has any.
+    next_on_disk: Option<Ordinal>,
+    /// What the messages weigh that may have to be sent again.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub struct UnknownSlot {
 }
 
 const SLOTS: u64 = u16::MAX as u64;
+/// Messages that are only in memory get no slot that so many messages on disk are about to need.
+const SLOTS_LEFT_TO_DISK: u64 = SLOTS / 4;
 
 impl Window {
     pub(super) fn len(&self) -> usize {
@@ -76,7 +82,17 @@ impl Window {
             oldest.ordinal.is_some_and(|oldest| place.ordinal.0.saturating_sub(oldest.0) >= SLOTS)
         });
         let is_taken = |slot| self.loose > 0 && self.position(slot).is_ok();
-        self.has_room(in_flight_max) && !lapped && !delivery.place.is_some_and(|place| is_taken(slot_of(place.ordinal)))
+        // One always fits: a message may be larger than that.
+        let weighs_little = self.bytes + delivery.weight_bytes as usize <= limits::SESSION_IN_FLIGHT_BYTES_MAX;
+        self.has_room(in_flight_max)
+            && (weighs_little || self.bytes == 0)
+            && !lapped
+            && !delivery.place.is_some_and(|place| is_taken(slot_of(place.ordinal)))
+    }
+
+    /// Says where the messages on disk begin that are to be sent.
+    pub(super) fn begin_on_disk(&mut self, from: Ordinal) {
+        self.next_on_disk = Some(from);
     }
 
     /// Whether this place on disk is under way.
@@ -107,9 +123,15 @@ impl Window {
         let place = delivery.place;
         let slot = place.map_or_else(|| self.free_slot(), |place| slot_of(place.ordinal));
         let number = self.next;
-        self.next += 1;
         self.occupied += 1;
-        self.loose += usize::from(place.is_none());
+        self.bytes += delivery.weight_bytes as usize;
+        match place {
+            Some(place) => self.next_on_disk = self.next_on_disk.max(Some(place.ordinal.next())),
+            None => {
+                self.next += 1;
+                self.loose += 1;
+            }
+        }
         let receipt = delivery.receipt.clone();
         if let Some(receipt) = &receipt {
             receipt.handle_sent();
@@ -137,6 +159,7 @@ impl Window {
             !was_given || is_held
         });
         self.loose = self.entries.iter().filter(|entry| entry.ordinal.is_none()).count();
+        self.bytes = self.entries.iter().map(|entry| entry.state.weight_bytes()).sum();
         for entry in &mut self.entries {
             entry.on_wire = false;
             entry.occupies = false;
@@ -188,6 +211,7 @@ impl Window {
         let index = self.position(slot)?;
         let entry = self.entries.remove(index).ok_or(UnknownSlot { slot })?;
         self.occupied -= usize::from(entry.occupies);
+        self.bytes -= entry.state.weight_bytes();
         self.unsent -= usize::from(!entry.on_wire);
         self.loose -= usize::from(entry.ordinal.is_none());
         Ok((entry.ordinal, entry.receipt))
@@ -198,6 +222,7 @@ impl Window {
     pub(super) fn receive(&mut self, slot: Slot) -> Result<Option<Ordinal>, UnknownSlot> {
         let index = self.position(slot)?;
         let entry = self.entries.get_mut(index).ok_or(UnknownSlot { slot })?;
+        self.bytes -= entry.state.weight_bytes();
         entry.state = State::Received;
         Ok(entry.ordinal)
     }
@@ -217,8 +242,15 @@ impl Window {
         self.entries.iter().position(|entry| entry.slot == slot).ok_or(UnknownSlot { slot })
     }
 
-    /// The slot of messages that are only in memory.
+    /// The slot of messages that are only in memory. Their slots stay far from those that messages on disk need next: one
+    /// that the client is slow to acknowledge would hold these up.
     fn free_slot(&mut self) -> Slot {
+        if let Some(next_on_disk) = self.next_on_disk {
+            let ahead = (self.next % SLOTS + SLOTS - next_on_disk.0 % SLOTS) % SLOTS;
+            if !(SLOTS_LEFT_TO_DISK..SLOTS - SLOTS_LEFT_TO_DISK).contains(&ahead) {
+                self.next += (SLOTS / 2 + SLOTS - ahead) % SLOTS;
+            }
+        }
         loop {
             let slot = Slot::MIN.saturating_add(u16::try_from(self.next % SLOTS).unwrap_or(0));
             // All slots in use were given out after the oldest: nothing to look for unless it was lapped.
@@ -228,6 +260,15 @@ impl Window {
                 return slot;
             }
             self.next += 1;
+        }
+    }
+}
+
+impl State {
+    fn weight_bytes(&self) -> usize {
+        match self {
+            Self::Sent(delivery) => delivery.weight_bytes as usize,
+            Self::Received => 0,
         }
     }
 }

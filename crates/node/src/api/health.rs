@@ -1,5 +1,7 @@
 //! Whether the node lives, whether it is ready, and which version it is: without a token, for probes.
 
+use std::sync::atomic::Ordering;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,7 +20,7 @@ pub(super) async fn livez() -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", tag = "node", security(()),
     responses(
-        (status = 200, description = "All flows that shall run have been started, and all that is to be kept can be written. Streams whose files could not be opened are named behind the first line: the others go on."),
+        (status = 200, description = "All flows that shall run have been started, and all that is to be kept can be written. Streams whose files could not be opened are named behind the first line, and so is a disk that is full: all else goes on."),
         (status = 503, description = "The node starts or stops, or a write to its files failed: then it takes nothing more that needs these until it is started again.", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -28,13 +30,18 @@ pub(super) async fn readyz(State(api): State<ApiState>) -> Result<String, Proble
         return unavailable("the node starts or stops; ask again in a moment");
     }
     match failures(&api)[..] {
-        [] => Ok(api
-            .destinations
-            .all_unavailable()
-            .into_iter()
-            .fold("ok\n".to_owned(), |said, reason| said + &reason + "\n")),
+        [] => Ok(shortcomings(&api).into_iter().fold("ok\n".to_owned(), |said, reason| said + &reason + "\n")),
         ref failures => unavailable(&failures.join("\n")),
     }
+}
+
+/// What does not keep the node from being ready, and should be known.
+fn shortcomings(api: &ApiState) -> Vec<String> {
+    let mut all = api.destinations.all_unavailable();
+    if api.disk_is_full.load(Ordering::Relaxed) {
+        all.push("the disk is full: what is to be kept on it is refused until there is room".to_owned());
+    }
+    all
 }
 
 /// What takes nothing more since a write or a sync failed.

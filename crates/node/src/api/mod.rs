@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) unknown: Unknown,
     /// Answers that go on.
     pub(crate) event_streams: EventStreams,
+    /// There was no room lately for what is to be kept.
+    pub(crate) disk_is_full: AtomicBool,
     /// All flows that shall run have been started, and the node does not stop.
     pub(crate) ready: AtomicBool,
 }

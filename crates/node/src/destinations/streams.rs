@@ -195,6 +195,11 @@ impl Destinations {
         self.all_streams().iter().filter_map(|stream| stream.failure()).collect()
     }
 
+    /// How often their disk had no room for what was for them.
+    pub(crate) fn stream_shortages(&self) -> u64 {
+        self.all_streams().iter().map(|stream| stream.shortages()).sum()
+    }
+
     /// Makes a stream, or changes it.
     pub(crate) async fn put_stream(&self, name: &StreamName, settings: &StreamSettings) -> Result<Put, ChangeError> {
         self.check_stream_not_configured(name)?;

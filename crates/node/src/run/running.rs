@@ -35,7 +35,7 @@ pub struct RunningNode {
     pub(super) background: JoinSet<()>,
     /// Written to the end when the node is gone.
     pub(super) logs: Logs,
-    pub(super) data_dir: DataDir,
+    pub(super) data_dir: Arc<DataDir>,
 }
 
 impl RunningNode {
@@ -74,6 +74,8 @@ impl RunningNode {
             tracing::error!(%error, "the MQTT listener broke down");
         }
         self.background.shutdown().await;
+        // They may have been written late.
+        self.data_dir.remove_addresses();
         self.api.destinations.save_cursors().await;
         // What says that a will was sent is written behind it.
         let _ = in_time(self.logs.settle()).await;

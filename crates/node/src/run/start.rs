@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::failures::tell_failures;
+use super::failures::{tell_failures, tell_full_disk, write_addresses};
 use super::ground::Ground;
 use super::logs::{Logs, LogsError, keep_small, keep_young};
 use super::notify::{Notice, notify};
@@ -81,7 +81,7 @@ struct Bound {
 pub async fn start(mut config: Config) -> Result<RunningNode, StartError> {
     let connections_max = Places::within_limit(&mut config.limits.mqtt_connections_max).http;
     let config = Arc::new(config);
-    let data_dir = DataDir::open(&config.data_dir)?;
+    let data_dir = Arc::new(DataDir::open(&config.data_dir)?);
     let (token, is_first_start) = data_dir.admin_token()?;
     let bound = bind(&config).await?;
     let addresses = bound.addresses;
@@ -106,6 +106,7 @@ pub async fn start(mut config: Config) -> Result<RunningNode, StartError> {
         destinations,
         unknown,
         event_streams: EventStreams::new(stop.clone()),
+        disk_is_full: AtomicBool::new(false),
         ready: AtomicBool::new(false),
     });
     let mut listening = JoinSet::new();
@@ -113,6 +114,7 @@ pub async fn start(mut config: Config) -> Result<RunningNode, StartError> {
     listening.spawn(serve_web(bound.web, connections_max, &api, stop.clone()));
     let mut background = begin_background(&config, &mqtt, &stores, &api.tables, &logs, &api.destinations);
     background.spawn(tell_failures(api.tables.clone(), api.spool.clone()));
+    background.spawn(tell_full_disk(api.clone()));
     library.restore().await.map_err(|error| StartError::Flows(error.to_string()))?;
     if let Some(folder) = &config.flows_dir {
         let mut folder = FlowFolder::new(folder.clone(), Arc::clone(&library));
@@ -129,7 +131,7 @@ pub async fn start(mut config: Config) -> Result<RunningNode, StartError> {
     listening.spawn(endpoints_server.run(stop));
 
     memory::give_back();
-    data_dir.write_addresses(&addresses.ready_line())?;
+    write_addresses(&data_dir, addresses, &mut background);
     api.set_ready(true);
     notify(Notice::Ready);
     tell_ready(&addresses, data_dir.path());

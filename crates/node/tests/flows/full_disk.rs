@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::curl::curl;
 use crate::flow_text::{chain, publish as publish_step, subscribe};
 use crate::mosquitto::{Subscriber, publish, publish_with};
 use crate::neighbour::undisturbed_while;
@@ -168,6 +169,14 @@ fn a_full_disk_refuses_what_is_for_sessions_and_queues_until_there_is_room_and_l
     assert_eq!(send(node, "2", "refused"), Sent::Refused);
     let refused = node.api("POST", "/queues/orders/messages", Some(("text/plain", "refused")));
     assert_eq!(refused.status, 507, "{}", refused.body);
+    // A person is told as well as those who publish.
+    let asked = |path: &str| curl(&[&format!("http://{}/{path}", node.web())], None);
+    eventually("word of the full disk", || asked("readyz").body.contains("the disk is full").then_some(()));
+    let metrics = asked("metrics").body;
+    assert!(
+        metrics.contains("headwater_spool_shortages_total ")
+            && !metrics.contains("headwater_spool_shortages_total 0\n")
+    );
     // Those who have nothing there are served, and so is QoS 0.
     publish_with(node, &["-V", "5", "-q", "0", "-t", "plant/1", "-m", "unkept"]);
     publish(node, "other/1", "served");

@@ -103,6 +103,24 @@ fn what_a_client_acknowledges_is_gone() {
 }
 
 #[test]
+fn a_job_that_is_not_worked_off_holds_up_nothing_else_of_its_client() {
+    let node = Node::start();
+    let queue = filled(&node, &json!({}), &["job"]);
+    let mut worker = Client::connected(&node, "worker", true, 100);
+    assert_eq!(worker.subscribe("$queue/orders", 1), 1);
+    let (_, job, payload) = worker.next();
+    assert_eq!(payload, "job");
+    assert_eq!(worker.subscribe("alarm/#", 1), 1);
+    let alarms = ["one", "two", "three"];
+    for alarm in alarms {
+        assert!(mosquitto(&node, "mosquitto_pub", &["-t", "alarm/1", "-q", "1", "-m", alarm]).status.success());
+    }
+    assert_eq!(alarms.map(|_| worker.payload_acknowledged(0)), alarms);
+    worker.stream.write_all(&packet(0x40, &[job[0], job[1], 0, 0])).unwrap();
+    eventually(|| queue.show(), |shown| shown["messages"] == 0);
+}
+
+#[test]
 fn what_a_lost_client_had_goes_to_another_in_order() {
     let node = Node::start();
     let queue = filled(&node, &json!({}), &["a", "b", "c", "d"]);

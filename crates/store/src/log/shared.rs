@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 
 use message::limits;
@@ -41,6 +42,8 @@ pub(crate) struct Log<S> {
     files: Mutex<VecDeque<OpenFile>>,
     pub(crate) ahead: Ahead,
     free_bytes: FreeBytes,
+    /// How often the disk had no room for a record.
+    shortages: AtomicU64,
     queue: Arc<CommitQueue>,
     end: EndFile,
 }
@@ -66,7 +69,7 @@ impl<S: HasTail> Log<S> {
         let files = Mutex::new(VecDeque::new());
         let (ahead, end, intake) = (Ahead::default(), EndFile::default(), Arc::default());
         let (state, folder) = (Mutex::new(state), folder.to_owned());
-        Self { state, marks, intake, folder, disk, files, ahead, free_bytes, queue, end }
+        Self { state, marks, intake, folder, disk, files, ahead, free_bytes, shortages: AtomicU64::new(0), queue, end }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, S> {
@@ -127,7 +130,16 @@ impl<S: HasTail> Log<S> {
         if free_bytes < needed {
             free_bytes = self.free_bytes.look_again(&*self.disk, &self.folder);
         }
-        if free_bytes < needed { Room::Short { free_bytes } } else { Room::Enough }
+        if free_bytes >= needed {
+            return Room::Enough;
+        }
+        self.shortages.fetch_add(1, Ordering::Relaxed);
+        Room::Short { free_bytes }
+    }
+
+    /// How often the disk had no room since the log was opened, and what it had left when it was last looked at.
+    pub(crate) fn shortages(&self) -> (u64, u64) {
+        (self.shortages.load(Ordering::Relaxed), self.free_bytes.seen())
     }
 
     /// Lets the committer look again how much room there is.
@@ -181,6 +193,7 @@ impl<S: HasTail> Log<S> {
 
     /// The disk has no room for what waits: nobody waits for that any more.
     fn get_stuck(&self, mut state: MutexGuard<'_, S>) {
+        self.shortages.fetch_add(1, Ordering::Relaxed);
         self.intake.set_stuck(true);
         let roomy = self.note_intake(state.tail());
         drop(state);

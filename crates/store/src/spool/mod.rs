@@ -131,6 +131,12 @@ impl Spool {
         &self.log.intake
     }
 
+    /// How often the disk had no room for what was to be written since the spool was opened, and the bytes that it had left when
+    /// it was last looked at.
+    pub fn shortages(&self) -> (u64, u64) {
+        self.log.shortages()
+    }
+
     /// Why the spool takes no more, once a write or a sync has failed.
     pub fn failure(&self) -> Option<Poisoned> {
         self.log.marks.poisoned()

@@ -251,6 +251,12 @@ impl Stream {
         self.inner.log.poll(CommitPoint::at(from.0.saturating_add(1), durability), waker)
     }
 
+    /// How often the disk had no room for what was to be written since the stream was opened, and the bytes that it had left when
+    /// it was last looked at.
+    pub fn shortages(&self) -> (u64, u64) {
+        self.inner.log.shortages()
+    }
+
     /// Why the stream takes no more, once a write or a sync has failed.
     pub fn failure(&self) -> Option<Poisoned> {
         self.inner.log.marks.poisoned()

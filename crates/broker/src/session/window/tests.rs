@@ -197,3 +197,60 @@ fn the_slot_of_a_message_that_others_got_is_not_used_before_the_client_has_let_i
     window.complete(slot(3)).unwrap();
     assert_eq!(window.len(), 0);
 }
+
+fn placed(ordinal: u64) -> Delivery {
+    let point = store::log::CommitPoint::REACHED;
+    let place = crate::delivery::Place { ordinal: Ordinal(ordinal), point, was_sent: false };
+    Delivery { place: Some(place), ..delivery(QoS::AtLeastOnce, ordinal) }
+}
+
+/// A job of a queue that is not worked off yet, in a session that has other messages on disk.
+#[test]
+fn what_is_only_in_memory_and_not_acknowledged_holds_nothing_up_that_lies_on_disk() {
+    for first in [0, 1, 40_000, SLOTS - 1, SLOTS, 1_000_000] {
+        let mut window = Window::default();
+        window.begin_on_disk(Ordinal(first));
+        let mut ordinal = first;
+        // Before any message on disk was sent, and from time to time between them.
+        for _ in 0..6 {
+            window.send(delivery(QoS::AtLeastOnce, 0));
+            for _ in 0..2_500 {
+                assert!(window.has_room_for(&placed(ordinal), 100), "{ordinal} after {first}");
+                let slot = sent_slot(&window.send(placed(ordinal)));
+                window.complete(slot).unwrap();
+                ordinal += 1;
+            }
+        }
+        assert_eq!((window.len(), window.loose), (6, 6));
+    }
+}
+
+#[test]
+fn what_is_under_way_has_a_limit_in_bytes_and_one_message_always_fits() {
+    let heavy = |part: usize| Delivery {
+        weight_bytes: u32::try_from(limits::SESSION_IN_FLIGHT_BYTES_MAX / part).unwrap(),
+        ..delivery(QoS::ExactlyOnce, 0)
+    };
+    let mut window = Window::default();
+    let sent: Vec<Slot> = (0..4)
+        .map(|_| {
+            assert!(window.has_room_for(&heavy(4), 100));
+            sent_slot(&window.send(heavy(4)))
+        })
+        .collect();
+    assert!(!window.has_room_for(&heavy(4), 100) && window.has_room_for(&delivery(QoS::AtLeastOnce, 0), 100));
+    // The client has it: it is not sent again.
+    window.receive(sent[1]).unwrap();
+    assert!(window.has_room_for(&heavy(4), 100) && !window.has_room_for(&heavy(3), 100));
+    window.complete(sent[1]).unwrap();
+    window.start_connection();
+    window.resend(100, 100, || true, &mut Vec::new());
+    assert!(window.has_room_for(&heavy(4), 100) && !window.has_room_for(&heavy(2), 100));
+    for slot in [sent[0], sent[2], sent[3]] {
+        window.complete(slot).unwrap();
+    }
+    let two = Delivery { weight_bytes: u32::MAX, ..delivery(QoS::AtLeastOnce, 0) };
+    assert!(window.has_room_for(&two, 100));
+    window.send(two.clone());
+    assert!(!window.has_room_for(&two, 100) && !window.has_room_for(&delivery(QoS::AtLeastOnce, 0), 100));
+}

@@ -34,7 +34,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> ([(HeaderName, &'sta
     broker::write(&mut metrics, &api.router.figures(), api.mqtt.figures.too_large.load(Ordering::Relaxed));
     mqtt::write(&mut metrics, &api.mqtt);
     table::write(&mut metrics, &api.tables.figures(), api.tables.failure().is_some());
-    spool::write(&mut metrics, &api.spool.figures(), api.spool.failure().is_some());
+    spool::write(&mut metrics, &api.spool.figures(), api.spool.shortages(), api.spool.failure().is_some());
     unknown::write(&mut metrics, api.unknown);
     queue::write(&mut metrics, &api.destinations.queue_states());
     stream::write(&mut metrics, &api.destinations.stream_states());

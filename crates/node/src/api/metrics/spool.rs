@@ -4,7 +4,8 @@ use store::spool::SpoolFigures;
 
 use super::open_metrics::{Kind, OpenMetrics};
 
-pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures, failed: bool) {
+pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures, shortages: (u64, u64), failed: bool) {
+    let (shortages, disk_free_bytes) = shortages;
     for (name, kind, unit, help, value) in [
         ("headwater_spool_segments", Kind::Gauge, "", "Files of the spool.", spool.segments as u64),
         ("headwater_spool_bytes", Kind::Gauge, "bytes", "What they have.", spool.bytes),
@@ -43,6 +44,20 @@ pub(super) fn write(metrics: &mut OpenMetrics, spool: &SpoolFigures, failed: boo
             "bytes",
             "Damaged bytes that were copied aside when the node started.",
             spool.quarantined_bytes,
+        ),
+        (
+            "headwater_spool_shortages",
+            Kind::Counter,
+            "",
+            "How often the disk had no room for what is for sessions and queues.",
+            shortages,
+        ),
+        (
+            "headwater_spool_disk_free_bytes",
+            Kind::Gauge,
+            "bytes",
+            "What the disk of the spool had left when it was last looked at.",
+            disk_free_bytes,
         ),
         (
             "headwater_spool_failed",

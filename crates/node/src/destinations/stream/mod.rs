@@ -228,6 +228,10 @@ impl NodeStream {
         self.stream.failure()
     }
 
+    pub(super) fn shortages(&self) -> u64 {
+        self.stream.shortages().0
+    }
+
     pub(crate) fn state(&self) -> NodeStreamState {
         let log = self.stream.state();
         NodeStreamState {
