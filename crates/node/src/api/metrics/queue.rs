@@ -54,6 +54,11 @@ pub(super) fn write(metrics: &mut OpenMetrics, queues: &[QueueState]) {
         let word = DurabilityWord::from(queue.stored.options.durability).as_str();
         metrics.sample(&[("queue", queue.name.as_str()), ("durability", word)], 1);
     }
+    write_losses(metrics, queues);
+}
+
+/// Messages that left a queue without being worked off, by the reason.
+fn write_losses(metrics: &mut OpenMetrics, queues: &[QueueState]) {
     metrics.family("headwater_queue_dead_lettered_messages", Kind::Counter, "", "Messages that died.");
     for queue in queues {
         for reason in DeathReason::ALL {
