@@ -108,6 +108,9 @@ pub const QUEUE_PRIORITY_MAX: u8 = 9;
 /// Messages that one MQTT client has of a queue at a time, if its Receive Maximum allows: those that it has others cannot
 /// work off.
 pub const QUEUE_MQTT_IN_FLIGHT_MAX: usize = 100;
+/// Bytes of topics and payloads that one MQTT client has of a queue or stream at a time, or one request of a queue, but for one
+/// message more: they lie in memory, and the window of messages that is read ahead of a client may hold a gigabyte of large ones.
+pub const CONSUMER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often a consumer looks whether the queue or stream is there again that it waits for: soon for a person who has made it, and
 /// seldom enough for ten thousand who wait.
 pub const CONSUME_AGAIN_INTERVAL: Duration = Duration::from_secs(1);

@@ -37,8 +37,15 @@ impl Queue {
         {
             let Kept { priority, deliveries } = kept;
             let Turn { since, ordinal } = turn;
-            let held =
-                Held { priority, since, in_turn: false, deliveries, state: State::Ready, refused_by: Vec::new() };
+            let held = Held {
+                priority,
+                since,
+                in_turn: false,
+                deliveries,
+                state: State::Ready,
+                bytes: 0,
+                refused_by: Vec::new(),
+            };
             self.held.insert(ordinal, held);
         }
         if self.delayed.first_to_find().is_some_and(|turn| self.is_next(turn)) && self.search(now, backlog)? {
@@ -113,7 +120,7 @@ impl Queue {
             return;
         }
         let in_turn = properties::is_in_turn(&publication);
-        let held = Held { priority, since, in_turn, deliveries, state: State::Ready, refused_by: Vec::new() };
+        let held = Held { priority, since, in_turn, deliveries, state: State::Ready, bytes: 0, refused_by: Vec::new() };
         self.held.insert(ordinal, held);
         if is_worn_out {
             self.die(ordinal, DeathReason::Deliveries);

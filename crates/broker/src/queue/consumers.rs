@@ -1,6 +1,6 @@
 //! Who takes messages from a queue, and whose turn it is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use message::limits;
 
@@ -9,6 +9,24 @@ use super::output::DeliveryTag;
 /// Names one consumer of one queue. Never reused while the queue lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerId(pub u64);
+
+/// How much a consumer may have at a time. Who has fewer messages and fewer bytes than that gets one more, whatever it weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    pub messages_max: usize,
+    pub bytes_max: usize,
+}
+
+/// So many messages, whatever they weigh.
+impl From<usize> for Room {
+    fn from(messages_max: usize) -> Self {
+        Self { messages_max, bytes_max: usize::MAX }
+    }
+}
+
+impl Room {
+    const NONE: Self = Self { messages_max: 0, bytes_max: 0 };
+}
 
 /// The consumers of one queue. Those who have room for a message stand in a line: the first gets the next message and
 /// goes to the end.
@@ -19,13 +37,15 @@ pub(super) struct Consumers {
     next: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Consumer {
-    in_flight_max: usize,
+    room: Room,
     /// Messages that it has, also those that were given to others as it kept them for too long: who hangs does not get
     /// more and more of them.
     in_flight: usize,
-    overdue: BTreeSet<DeliveryTag>,
+    in_flight_bytes: usize,
+    /// With what they weigh.
+    overdue: BTreeMap<DeliveryTag, usize>,
     in_line: bool,
     /// Takes nothing any more, but may acknowledge what it has.
     retired: bool,
@@ -33,7 +53,13 @@ struct Consumer {
 
 impl Consumer {
     fn has_room(&self) -> bool {
-        !self.retired && self.in_flight < self.in_flight_max
+        let Room { messages_max, bytes_max } = self.room;
+        !self.retired && self.in_flight < messages_max && self.in_flight_bytes < bytes_max
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
     }
 }
 
@@ -42,17 +68,25 @@ impl Consumers {
         self.known.len()
     }
 
-    pub(super) fn join(&mut self, in_flight_max: usize) -> ConsumerId {
+    pub(super) fn join(&mut self, room: Room) -> ConsumerId {
         let id = ConsumerId(self.next);
         self.next += 1;
-        self.known.insert(id, Consumer::default());
-        self.set_in_flight_max(id, in_flight_max);
+        let consumer = Consumer {
+            room: Room::NONE,
+            in_flight: 0,
+            in_flight_bytes: 0,
+            overdue: BTreeMap::new(),
+            in_line: false,
+            retired: false,
+        };
+        self.known.insert(id, consumer);
+        self.set_room(id, room);
         id
     }
 
-    pub(super) fn set_in_flight_max(&mut self, id: ConsumerId, in_flight_max: usize) {
+    pub(super) fn set_room(&mut self, id: ConsumerId, room: Room) {
         if let Some(consumer) = self.known.get_mut(&id) {
-            consumer.in_flight_max = in_flight_max.min(limits::QUEUE_HELD_MESSAGES_MAX);
+            consumer.room = Room { messages_max: room.messages_max.min(limits::QUEUE_HELD_MESSAGES_MAX), ..room };
         }
         self.line_up(id);
     }
@@ -65,8 +99,9 @@ impl Consumers {
     pub(super) fn retire(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.known.get_mut(&id) {
             consumer.retired = true;
-            consumer.in_flight -= consumer.overdue.len();
-            consumer.overdue.clear();
+            for bytes in std::mem::take(&mut consumer.overdue).into_values() {
+                consumer.give_back(bytes);
+            }
         }
         self.forget_retired(id);
     }
@@ -100,8 +135,8 @@ impl Consumers {
         self.known.get(&id).is_some_and(|consumer| !consumer.retired)
     }
 
-    /// Takes a message out of turn or, without a name, whoever's turn it is.
-    pub(super) fn take_turn(&mut self, of: Option<ConsumerId>) -> Option<ConsumerId> {
+    /// Gives a message of so many bytes to someone out of turn or, without a name, to whoever's turn it is.
+    pub(super) fn take_turn(&mut self, of: Option<ConsumerId>, bytes: usize) -> Option<ConsumerId> {
         if !self.is_anyone_ready() {
             return None;
         }
@@ -109,37 +144,38 @@ impl Consumers {
         let id = self.line.remove(place)?;
         let consumer = self.known.get_mut(&id)?;
         consumer.in_flight += 1;
+        consumer.in_flight_bytes += bytes;
         consumer.in_line = false;
         self.line_up(id);
         Some(id)
     }
 
     /// A message is no longer with this consumer.
-    pub(super) fn give_back(&mut self, id: ConsumerId) {
+    pub(super) fn give_back(&mut self, id: ConsumerId, bytes: usize) {
         if let Some(consumer) = self.known.get_mut(&id) {
-            consumer.in_flight = consumer.in_flight.saturating_sub(1);
+            consumer.give_back(bytes);
         }
         self.line_up(id);
         self.forget_retired(id);
     }
 
     /// The consumer has kept the message for too long. Its room stays taken until it says something about it.
-    pub(super) fn overdue(&mut self, id: ConsumerId, tag: DeliveryTag) {
+    pub(super) fn overdue(&mut self, id: ConsumerId, tag: DeliveryTag, bytes: usize) {
         match self.known.get_mut(&id) {
             Some(consumer) if !consumer.retired => {
-                consumer.overdue.insert(tag);
+                consumer.overdue.insert(tag, bytes);
             }
-            _ => self.give_back(id),
+            _ => self.give_back(id, bytes),
         }
     }
 
     /// The consumer said something about a message that was overdue. Returns whether it was.
     pub(super) fn settle_overdue(&mut self, id: ConsumerId, tag: DeliveryTag) -> bool {
-        let was = self.known.get_mut(&id).is_some_and(|consumer| consumer.overdue.remove(&tag));
-        if was {
-            self.give_back(id);
+        let bytes = self.known.get_mut(&id).and_then(|consumer| consumer.overdue.remove(&tag));
+        if let Some(bytes) = bytes {
+            self.give_back(id, bytes);
         }
-        was
+        bytes.is_some()
     }
 
     fn line_up(&mut self, id: ConsumerId) {

@@ -62,10 +62,11 @@ impl Queue {
         publication: Arc<Publication>,
         backlog: &mut B,
     ) -> Option<QueueOutput> {
-        let consumer = self.consumers.take_turn(consumer)?;
+        let bytes = publication.weight_bytes();
+        let consumer = self.consumers.take_turn(consumer, bytes)?;
         let delivery = self.held.count_delivery(ordinal, true);
         backlog.note_deliveries(ordinal, delivery, properties::is_in_turn(&publication));
-        self.held.set_state(ordinal, State::InFlight(consumer));
+        self.held.set_in_flight(ordinal, consumer, bytes);
         self.timers.set(ordinal, now.moment + self.options.ack_timeout, Timer::AckDeadline);
         self.figures.delivered += 1;
         self.figures.redelivered += u64::from(delivery > 1);

@@ -23,6 +23,8 @@ pub(super) struct Held {
     pub(super) in_turn: bool,
     pub(super) deliveries: u32,
     pub(super) state: State,
+    /// What it weighed when it was handed out the last time.
+    pub(super) bytes: usize,
     /// Consumers that cannot take it.
     pub(super) refused_by: Vec<ConsumerId>,
 }
@@ -114,6 +116,14 @@ impl HeldMessages {
             self.exit(place, state);
             self.enter(place, state, is_choosy);
         }
+    }
+
+    /// It goes to a consumer.
+    pub(super) fn set_in_flight(&mut self, ordinal: Ordinal, consumer: ConsumerId, bytes: usize) {
+        if let Some(held) = self.by_ordinal.get_mut(&ordinal) {
+            held.bytes = bytes;
+        }
+        self.set_state(ordinal, State::InFlight(consumer));
     }
 
     /// Changes the count of deliveries by one and returns it.

@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 use message::{Moment, Now, limits};
 
 pub use backlog::{Backlog, Ordinal, ReadOn, Stored};
-pub use consumers::ConsumerId;
 use consumers::Consumers;
+pub use consumers::{ConsumerId, Room};
 use delayed::Delayed;
 pub use figures::QueueFigures;
 use held::{HeldMessages, State};
@@ -101,17 +101,17 @@ impl Queue {
         self.consumers.is_anyone_ready()
     }
 
-    /// A consumer came, who takes so many messages at a time.
-    pub fn handle_joined(&mut self, in_flight_max: usize) -> Result<ConsumerId, TooManyConsumers> {
+    /// A consumer came, who takes so much at a time.
+    pub fn handle_joined(&mut self, room: impl Into<Room>) -> Result<ConsumerId, TooManyConsumers> {
         if self.consumers.len() >= limits::QUEUE_CONSUMERS_MAX {
             return Err(TooManyConsumers);
         }
-        Ok(self.consumers.join(in_flight_max))
+        Ok(self.consumers.join(room.into()))
     }
 
-    /// A consumer takes more or fewer messages at a time from now on.
-    pub fn handle_room(&mut self, consumer: ConsumerId, in_flight_max: usize) {
-        self.consumers.set_in_flight_max(consumer, in_flight_max);
+    /// A consumer takes more or less at a time from now on.
+    pub fn handle_room(&mut self, consumer: ConsumerId, room: impl Into<Room>) {
+        self.consumers.set_room(consumer, room.into());
     }
 
     /// A consumer wants no more, but may still acknowledge what it has.

@@ -121,9 +121,10 @@ impl Queue {
 
     /// Frees the consumer's room, and the message for what is to become of it.
     fn settle(&mut self, consumer: ConsumerId, tag: DeliveryTag) -> Result<(), SettleError> {
-        let held = self.held.get(tag.ordinal).filter(|held| held.deliveries == tag.delivery).map(|held| held.state);
+        let held = self.held.get(tag.ordinal).filter(|held| held.deliveries == tag.delivery);
+        let (held, bytes) = (held.map(|held| held.state), held.map_or(0, |held| held.bytes));
         if held == Some(State::InFlight(consumer)) {
-            self.consumers.give_back(consumer);
+            self.consumers.give_back(consumer, bytes);
         } else if self.consumers.settle_overdue(consumer, tag) {
             if !matches!(held, Some(State::Ready | State::Delayed)) {
                 return Err(SettleError::TooLate);
@@ -139,7 +140,7 @@ impl Queue {
     pub(super) fn take_back(&mut self, now: Now, ordinal: Ordinal) {
         let Some(held) = self.held.get(ordinal) else { return };
         let State::InFlight(consumer) = held.state else { return };
-        self.consumers.overdue(consumer, DeliveryTag { ordinal, delivery: held.deliveries });
+        self.consumers.overdue(consumer, DeliveryTag { ordinal, delivery: held.deliveries }, held.bytes);
         self.figures.timed_out += 1;
         self.try_again(now, ordinal, Duration::ZERO);
     }

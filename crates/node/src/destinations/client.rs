@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use broker::queue::Nack;
+use broker::queue::{Nack, Room};
 use broker::{Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds};
 use message::limits;
 
 use super::hand_out::{HandedOut, HandsOut, Said, Sink, Ticket};
+
+/// How much a client has of one queue or stream at a time.
+pub(super) fn room_of(messages_max: usize) -> Room {
+    Room { messages_max, bytes_max: limits::CONSUMER_BYTES_MAX }
+}
 
 /// Where the messages for one client go.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod delayed;
 mod events;
 mod flow;
 mod http;
+mod large;
 mod made_again;
 mod mqtt;
 mod remains;

@@ -11,6 +11,7 @@ mod busy_disk;
 mod events;
 mod flow;
 mod http;
+mod large;
 mod made_again;
 mod members;
 mod mqtt;

@@ -46,3 +46,30 @@ fn there_is_a_limit_of_consumers() {
     }
     assert_eq!(bench.queue.handle_joined(1), Err(TooManyConsumers));
 }
+
+#[test]
+fn a_consumer_has_few_large_messages_at_a_time_and_gets_the_next_when_it_has_settled_some() {
+    let mut bench = Bench::new(QueueOptions::default());
+    for bytes in [300, 300, 300, 5_000, 10, 10] {
+        let publication = Publication { payload: Bytes::from(vec![0; bytes]), ..message(&[], None, bench.now().wall) };
+        bench.backlog.append(publication);
+    }
+    let one = bench.queue.handle_joined(Room { messages_max: 10, bytes_max: 600 }).unwrap();
+    let delivered = |ordinal, delivery| Seen::Delivered(one, tag(ordinal, delivery));
+    assert_eq!(bench.see(), [delivered(0, 1), delivered(1, 1)]);
+    bench.retry(one, tag(1, 1), 0);
+    assert_eq!(bench.see(), [delivered(1, 2)]);
+    bench.acknowledge(one, tag(0, 1)).unwrap();
+    assert_eq!(bench.see(), [delivered(2, 1)]);
+    // What it kept for too long is in its hands still.
+    bench.pass(31);
+    assert_eq!(bench.see(), []);
+    bench.acknowledge(one, tag(1, 2)).unwrap();
+    assert_eq!(bench.see(), [delivered(2, 2)]);
+    bench.acknowledge(one, tag(2, 2)).unwrap();
+    assert_eq!(bench.acknowledge(one, tag(2, 1)), Err(SettleError::TooLate));
+    // One that is too large alone comes alone.
+    assert_eq!(bench.see(), [delivered(3, 1)]);
+    bench.acknowledge(one, tag(3, 1)).unwrap();
+    assert_eq!(bench.see(), [delivered(4, 1), delivered(5, 1)]);
+}

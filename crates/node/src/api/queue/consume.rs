@@ -9,7 +9,7 @@ use ::message::limits;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use broker::queue::{ConsumerId, DeliveryTag, Nack, Ordinal, SettleError};
+use broker::queue::{ConsumerId, DeliveryTag, Nack, Ordinal, Room, SettleError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -27,7 +27,7 @@ use crate::http::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct ConsumeAsked {
-    /// Messages to take at most, 1 to 1,000; 1 when absent.
+    /// Messages to take at most, 1 to 1,000; 1 when absent. No more come with one answer once they have 4 MiB.
     #[serde(default)]
     max: Option<usize>,
     /// Seconds to wait when there is none, up to 25; none when absent.
@@ -106,14 +106,15 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Takes up to so many messages at a time.
+    /// Takes up to so many messages at a time, and not many bytes.
     pub(super) async fn begin(
         queue: &Arc<NodeQueue>,
         max: usize,
         destinations: &Destinations,
     ) -> Result<Self, Problem> {
         let (sender, arriving) = mpsc::channel(max);
-        let consumer = queue.join(max, Box::new(sender));
+        let room = Room { messages_max: max, bytes_max: limits::CONSUMER_BYTES_MAX };
+        let consumer = queue.join(room, Box::new(sender));
         let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
         let request = Self { arriving, consumer };
         queue.hand_out_now(destinations).await;

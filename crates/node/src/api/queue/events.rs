@@ -25,9 +25,9 @@ pub(in crate::api) struct EventsAsked {
 
 /// Takes messages as they come, as server-sent events: the id is the place of the message in the queue, the data the JSON
 /// that a `POST` answers for each. A message leaves the queue when its receipt is acknowledged, as after a `POST`; no more
-/// come than `max` before that. Those that the client has when its connection ends come to someone again at once, and
-/// their receipts have no effect any more. `Last-Event-ID` makes no difference. A comment comes when it is quiet for 15
-/// seconds; the stream ends when the queue is removed or the node stops.
+/// come than `max` before that, and none once those have 4 MiB. Those that the client has when its connection ends come to
+/// someone again at once, and their receipts have no effect any more. `Last-Event-ID` makes no difference. A comment comes
+/// when it is quiet for 15 seconds; the stream ends when the queue is removed or the node stops.
 #[utoipa::path(
     get, path = "/api/v1/queues/{queue}/consume", tag = "queues", params(("queue" = String, Path), EventsAsked),
     responses(

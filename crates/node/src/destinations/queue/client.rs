@@ -5,7 +5,7 @@ use message::QueueName;
 
 use super::{JoinError, QueueConsumer};
 use crate::destinations::Destinations;
-use crate::destinations::client::ClientSink;
+use crate::destinations::client::{ClientSink, room_of};
 use crate::mqtt::{ConsumeError, Consuming, Over, Queues};
 
 impl Consuming for QueueConsumer {
@@ -23,7 +23,7 @@ impl Queues for Destinations {
         to: SessionSender,
     ) -> Result<Box<dyn Consuming>, ConsumeError> {
         let found = self.queue(queue).ok_or_else(|| ConsumeError::Unknown(queue.clone()))?;
-        match found.join(in_flight_max, Box::new(ClientSink { options, to })) {
+        match found.join(room_of(in_flight_max), Box::new(ClientSink { options, to })) {
             Ok(consumer) => Ok(Box::new(consumer)),
             Err(JoinError::Full(_)) => Err(ConsumeError::Full(queue.clone())),
             Err(JoinError::Removed) => Err(ConsumeError::Unknown(queue.clone())),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use broker::queue::{
-    ConsumerId, DeliveryTag, MessageState, Nack, Ordinal, Peeked, Queue, QueueFigures, ReadOn, SettleError,
+    ConsumerId, DeliveryTag, MessageState, Nack, Ordinal, Peeked, Queue, QueueFigures, ReadOn, Room, SettleError,
     SpoolBacklog, TooManyConsumers,
 };
 use broker::{Broken, Collector, Promises};
@@ -264,17 +264,17 @@ impl NodeQueue {
         }
     }
 
-    /// A consumer comes, who takes so many messages at a time. It leaves when what this returns is dropped.
+    /// A consumer comes, who takes so much at a time. It leaves when what this returns is dropped.
     pub(crate) fn join(
         self: &Arc<Self>,
-        in_flight_max: usize,
+        room: impl Into<Room>,
         sink: Box<dyn Sink<NodeQueue>>,
     ) -> Result<QueueConsumer, JoinError> {
         let mut inside = self.inside.lock();
         if self.is_closed() {
             return Err(JoinError::Removed);
         }
-        let id = inside.machine.handle_joined(in_flight_max)?;
+        let id = inside.machine.handle_joined(room)?;
         inside.sinks.insert(id, sink);
         drop(inside);
         self.work.notify_one();

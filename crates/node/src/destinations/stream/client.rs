@@ -12,7 +12,7 @@ use super::consumers::{ConsumerError, Reader, consumer_name};
 use super::group::Group;
 use super::member::StreamMember;
 use crate::destinations::Destinations;
-use crate::destinations::client::ClientSink;
+use crate::destinations::client::{ClientSink, room_of};
 use crate::mqtt::{Consuming, Over, ReadRefused, ReadRequest, Streams};
 
 impl Consuming for StreamMember {
@@ -62,7 +62,7 @@ impl Streams for Destinations {
             (None, None) => Reader::Alone,
         };
         let sink = Box::new(ClientSink { options: request.options, to });
-        let (member, new) = stream.join(reader, position, request.in_flight_max, sink).map_err(refused)?;
+        let (member, new) = stream.join(reader, position, room_of(request.in_flight_max), sink).map_err(refused)?;
         let mut promises = Promises::default();
         if let Some(group) = new {
             promises.add(Box::new(FirstPlace::of(group)));

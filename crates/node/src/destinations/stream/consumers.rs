@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use broker::queue::TooManyConsumers;
+use broker::queue::{Room, TooManyConsumers};
 use message::{ConsumerName, DestinationId, IdError, StreamPositionError, limits};
 use store::log::{Ranges, ReadError};
 use store::stream::Offset;
@@ -136,14 +136,14 @@ impl NodeStream {
         self.group(name, Progress::new(offset.0, Ranges::default()))
     }
 
-    /// A reader comes, who takes so many messages at a time, and leaves when the first of what this returns is dropped. One
+    /// A reader comes, who takes so much at a time, and leaves when the first of what this returns is dropped. One
     /// whose cursor is known goes on there; another begins at `position`, and the group is the second part: its cursor is to
     /// be saved before anyone is told.
     pub(super) fn join(
         &self,
         reader: Reader,
         position: Position,
-        in_flight_max: usize,
+        room: Room,
         sink: Box<dyn Sink<Group>>,
     ) -> Result<(StreamMember, Option<Arc<Group>>), ConsumerError> {
         let name = match reader {
@@ -155,13 +155,13 @@ impl NodeStream {
                 }
                 readers.add_alone(&group);
                 drop(readers);
-                return Ok((group.join(in_flight_max, sink)?, None));
+                return Ok((group.join(room, sink)?, None));
             }
             Reader::Group(name) => name,
             Reader::Session(session) => name_of_session(session)?,
         };
         let (group, is_new) = self.named(&name, position)?;
-        Ok((group.join(in_flight_max, sink)?, is_new.then_some(group)))
+        Ok((group.join(room, sink)?, is_new.then_some(group)))
     }
 
     /// The consumer of that name; whether it was made for this.

@@ -53,7 +53,7 @@ struct Reading {
 impl FlowInbox {
     fn join(&self, stream: &NodeStream, place: Position) -> Result<Reading, ConsumerError> {
         let (sender, arriving) = mpsc::channel(self.in_flight_max.max(1));
-        let (member, new) = stream.join(self.reader.clone(), place, self.in_flight_max, Box::new(sender))?;
+        let (member, new) = stream.join(self.reader.clone(), place, self.in_flight_max.into(), Box::new(sender))?;
         let saving = new.map(|group| Box::pin(async move { group.saved().await }) as _);
         Ok(Reading { arriving, member, saving, is_closed: false })
     }

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use broker::queue::{ConsumerId, Nack, Ordinal, Queue, QueueOptions, QueueOutput};
+use broker::queue::{ConsumerId, Nack, Ordinal, Queue, QueueOptions, QueueOutput, Room};
 use message::{ConsumerName, Moment, Now, StreamName, limits};
 use parking_lot::Mutex;
 use store::log::Poisoned;
@@ -82,7 +82,7 @@ struct Inside {
 struct Member {
     id: u64,
     consumer: ConsumerId,
-    in_flight_max: usize,
+    room: Room,
     sink: Box<dyn Sink<Group>>,
     /// Takes no more.
     is_at_rest: bool,
@@ -151,20 +151,20 @@ impl Group {
         })
     }
 
-    /// A reader comes, who takes so many messages at a time. It leaves when what this returns is dropped.
+    /// A reader comes, who takes so much at a time. It leaves when what this returns is dropped.
     pub(super) fn join(
         self: &Arc<Self>,
-        in_flight_max: usize,
+        room: Room,
         sink: Box<dyn Sink<Group>>,
     ) -> Result<StreamMember, ConsumerError> {
         let mut inside = self.inside.lock();
         if self.over().is_some() {
             return Err(ConsumerError::Removed);
         }
-        let consumer = inside.machine.handle_joined(in_flight_max)?;
+        let consumer = inside.machine.handle_joined(room)?;
         let id = inside.next_member;
         inside.next_member += 1;
-        inside.members.push(Member { id, consumer, in_flight_max, sink, is_at_rest: false });
+        inside.members.push(Member { id, consumer, room, sink, is_at_rest: false });
         if !std::mem::replace(&mut inside.is_running, true) {
             self.ground.runtime.spawn(Arc::clone(self).run());
         }
@@ -225,7 +225,7 @@ impl Group {
         let Inside { machine, members, .. } = &mut *inside;
         for member in members.iter_mut().filter(|member| !member.is_at_rest) {
             // They were not too many before.
-            if let Ok(consumer) = machine.handle_joined(member.in_flight_max) {
+            if let Ok(consumer) = machine.handle_joined(member.room) {
                 member.consumer = consumer;
             }
         }
