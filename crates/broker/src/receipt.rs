@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use message::{Publication, QoS};
 
 use crate::delivery::Delivery;
-use crate::mailbox::{Mailbox, Pushed};
+use crate::mailbox::Mailbox;
 use crate::subscription::SubscriptionIds;
 
 /// What the sender of a delivery hears of it. Dropped without a word, the delivery never went out. It must not call the
@@ -50,15 +51,16 @@ impl SessionSender {
         Self { mailbox: Arc::clone(mailbox) }
     }
 
-    /// Sends a message. One that finds the mailbox full is dropped, as its receipt tells; one of QoS 0 is done with when it
-    /// is on its way.
+    /// Sends a message. One that finds no room is dropped, as its receipt tells; one of QoS 0 is done with when it is on its
+    /// way. Returns whether it was taken and there is room for another one: if not, nothing else is to be sent before
+    /// [`SessionSender::poll_room`] says that there is room.
     pub fn send(
         &self,
         publication: Arc<Publication>,
         qos: QoS,
         identifiers: SubscriptionIds,
         receipt: Arc<dyn Receipt>,
-    ) {
+    ) -> bool {
         let delivery = Delivery {
             qos,
             retain: false,
@@ -69,8 +71,12 @@ impl SessionSender {
             weight_bytes: Delivery::weight_of(&publication),
             publication,
         };
-        // What was dropped is told by its receipt.
-        let _: Pushed = self.mailbox.push(delivery);
+        self.mailbox.push_own(delivery)
+    }
+
+    /// Whether there is room for a message; if not, `waker` is called when it is worth asking again.
+    pub fn poll_room(&self, waker: &Waker) -> Poll<()> {
+        self.mailbox.poll_room_for_own(waker)
     }
 
     /// Wakes whoever serves the session, to look for what has changed.
@@ -85,9 +91,10 @@ mod tests {
     use crate::{
         Connect, Ending, MailboxOptions, Outgoing, Router, RouterOptions, Session, SessionExpiry, Sessions, Slot,
     };
-    use message::{Bytes, ClientId, Moment, Now, Timestamp, TopicName};
+    use message::{Bytes, ClientId, Moment, Now, Timestamp, TopicName, limits};
     use parking_lot::Mutex;
-    use std::task::{Poll, Waker};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     #[derive(Debug, Default)]
     struct Heard(Mutex<Vec<String>>);
@@ -136,14 +143,14 @@ mod tests {
     }
 
     fn send(session: &Session, heard: &Arc<Heard>) {
-        send_with(session, heard, QoS::AtLeastOnce);
+        assert!(send_with(session, heard, QoS::AtLeastOnce, 0));
     }
 
-    fn send_with(session: &Session, heard: &Arc<Heard>, qos: QoS) {
+    fn send_with(session: &Session, heard: &Arc<Heard>, qos: QoS, bytes: usize) -> bool {
         let topic = TopicName::parse("orders").unwrap();
-        let publication = Publication::new(topic, Bytes::new(), QoS::AtMostOnce, Timestamp::MIN);
+        let publication = Publication::new(topic, Bytes::from(vec![0; bytes]), QoS::AtMostOnce, Timestamp::MIN);
         let ticket = Arc::new(Ticket(Arc::clone(heard), Mutex::default()));
-        session.sender().send(Arc::new(publication), qos, SubscriptionIds::default(), ticket);
+        session.sender().send(Arc::new(publication), qos, SubscriptionIds::default(), ticket)
     }
 
     fn slots(session: &mut Session) -> Vec<Slot> {
@@ -174,11 +181,45 @@ mod tests {
         let sessions = Sessions::new(&Router::new(RouterOptions::new(1)), 10);
         let heard = Arc::<Heard>::default();
         let mut session = connect(&sessions);
-        send_with(&session, &heard, QoS::AtMostOnce);
+        assert!(send_with(&session, &heard, QoS::AtMostOnce, 0));
         assert_eq!(*heard.0.lock(), [""; 0]);
         assert!(slots(&mut session).is_empty());
         assert_eq!(*heard.0.lock(), ["sent", "Done"]);
         assert_eq!(session.in_flight(), 0);
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_sender_waits_while_there_is_no_room_and_is_told_when_there_is() {
+        let sessions = Sessions::new(&Router::new(RouterOptions::new(1)), 10);
+        let (heard, woken) = (Arc::<Heard>::default(), Arc::<Woken>::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut session = connect(&sessions);
+        let large = limits::MAILBOX_OWN_BYTES_MAX / 4;
+        let sent = [(); 5].map(|()| send_with(&session, &heard, QoS::AtLeastOnce, large));
+        // The fourth was the last that was taken.
+        assert_eq!(sent, [true, true, true, false, false]);
+        assert_eq!(*heard.0.lock(), ["unseen"]);
+        let sender = session.sender();
+        assert!((0..3).all(|_| sender.poll_room(&waker).is_pending()));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        assert_eq!(slots(&mut session).len(), 4);
+        assert_eq!((woken.0.load(Ordering::Relaxed), sender.poll_room(&waker)), (1, Poll::Ready(())));
+        // One that is larger than all the room is taken alone.
+        assert!(!send_with(&session, &heard, QoS::AtLeastOnce, 8 * large));
+        assert!(!send_with(&session, &heard, QoS::AtLeastOnce, 0));
+        assert_eq!(slots(&mut session).len(), 1);
+        // There is never room where nobody is.
+        sessions.leave(now(), session, Ending::Lost);
+        assert!(sender.poll_room(&waker).is_pending());
     }
 
     #[test]

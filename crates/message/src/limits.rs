@@ -70,6 +70,11 @@ pub const MQTT_TOPICS_REMEMBERED: usize = 64;
 pub const MAILBOX_MESSAGES_MAX: usize = 100_000;
 /// Bytes that wait for one subscriber, unless configured.
 pub const MAILBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Messages of queues and streams that wait in one client's mailbox, if it may have so many: a client may consume thousands of
+/// them, each of which reads ahead.
+pub const MAILBOX_OWN_MESSAGES_MAX: usize = 10_000;
+/// Bytes of these, but for one message more.
+pub const MAILBOX_OWN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Messages that a mailbox takes beyond its limit while its publishers are asked to wait: one read batch of each.
 pub const MAILBOX_OVERSHOOT_MESSAGES_MAX: usize = 65_536;
 /// Bytes that a mailbox takes beyond its limit while its publishers are asked to wait.

@@ -2,6 +2,7 @@
 //! message or the take of one batch, never while anyone is woken.
 
 mod options;
+mod own;
 mod pressure;
 mod queue;
 mod spooled;
@@ -62,6 +63,8 @@ struct Inside {
     crowded: bool,
     waker: Option<Waker>,
     waiting: Vec<Waker>,
+    /// Senders of their own that wait for room.
+    own_waiting: Vec<Waker>,
     /// Set for good: who gets what still comes in from publishers that read the tree before the subscriber left.
     closed: Option<Arc<Succession>>,
     dropped: u64,
@@ -228,8 +231,9 @@ impl Mailbox {
             self.overflowing.store(false, Ordering::Relaxed);
         }
         let waiting = self.release_below(&mut inside, low_water);
+        let own_waiting = inside.release_own(&self.options);
         drop(inside);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().chain(own_waiting).for_each(Waker::wake);
         more
     }
 
@@ -267,9 +271,13 @@ impl Mailbox {
 
     /// Drops what does not come from the router: its senders hear of it.
     pub(crate) fn drop_receipts(&self) {
-        let dropped = self.inside.lock().queue.take_if(|delivery| delivery.receipt.is_some());
+        let mut inside = self.inside.lock();
+        let dropped = inside.queue.take_if(|delivery| delivery.receipt.is_some());
+        let own_waiting = inside.release_own(&self.options);
+        drop(inside);
         // After the lock, as those who hear of it may be about to send.
         drop(dropped);
+        own_waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Takes out all, and lets nothing in any more: what still comes goes to the heirs.
@@ -314,12 +322,7 @@ impl Inside {
         if at_most_once && !self.attended {
             return Pushed::Dropped(DropReason::Absent);
         }
-        // Senders of their own bound what they have under way: nothing of theirs gives way to others.
-        let overflow = match delivery.receipt {
-            Some(_) => Overflow::Wait,
-            None if at_most_once => options.overflow_at_most_once,
-            None => options.overflow,
-        };
+        let overflow = if at_most_once { options.overflow_at_most_once } else { options.overflow };
         if overflow == Overflow::Wait && self.attended {
             return self.push_or_press(options, delivery);
         }

@@ -22,6 +22,30 @@ fn may_drop(delivery: &Delivery, at_most_once: bool) -> bool {
 pub(super) struct Queue {
     deliveries: VecDeque<Delivery>,
     bytes: usize,
+    /// Those that have senders of their own.
+    own: Own,
+}
+
+/// How many messages have senders of their own, and what they weigh.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Own {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Own {
+    fn of<'a>(deliveries: impl Iterator<Item = &'a Delivery>) -> Self {
+        let mut own = Self::default();
+        deliveries.for_each(|delivery| own.add(delivery));
+        own
+    }
+
+    fn add(&mut self, delivery: &Delivery) {
+        if delivery.receipt.is_some() {
+            self.messages += 1;
+            self.bytes += delivery.weight_bytes as usize;
+        }
+    }
 }
 
 impl Queue {
@@ -31,6 +55,10 @@ impl Queue {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub(super) fn own(&self) -> Own {
+        self.own
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -48,6 +76,7 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, delivery: Delivery) {
+        self.own.add(&delivery);
         self.bytes += delivery.weight_bytes as usize;
         self.deliveries.push_back(delivery);
     }
@@ -55,6 +84,7 @@ impl Queue {
     /// Puts messages before all others, in their order.
     pub(super) fn prepend(&mut self, deliveries: Vec<Delivery>) {
         self.bytes += deliveries.iter().map(|delivery| delivery.weight_bytes as usize).sum::<usize>();
+        deliveries.iter().for_each(|delivery| self.own.add(delivery));
         deliveries.into_iter().rev().for_each(|delivery| self.deliveries.push_front(delivery));
     }
 
@@ -83,10 +113,13 @@ impl Queue {
         if messages_max >= self.deliveries.len() && batch.is_empty() {
             // The owner's empty batch becomes the queue: both keep their memory, nothing is moved.
             std::mem::swap(&mut self.deliveries, batch);
-            self.bytes = 0;
+            (self.bytes, self.own) = (0, Own::default());
         } else {
             let taken = messages_max.min(self.deliveries.len());
             self.bytes -= self.deliveries.range(..taken).map(|delivery| delivery.weight_bytes as usize).sum::<usize>();
+            let own = Own::of(self.deliveries.range(..taken));
+            self.own.messages -= own.messages;
+            self.own.bytes -= own.bytes;
             batch.extend(self.deliveries.drain(..taken));
         }
         self.give_memory_back();
@@ -96,6 +129,7 @@ impl Queue {
     pub(super) fn take_if(&mut self, mut wanted: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
         let (taken, left): (Vec<_>, Vec<_>) = self.deliveries.drain(..).partition(|delivery| wanted(delivery));
         self.bytes = left.iter().map(|delivery| delivery.weight_bytes as usize).sum();
+        self.own = Own::of(left.iter());
         self.deliveries = VecDeque::from(left);
         taken
     }

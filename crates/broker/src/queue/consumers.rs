@@ -47,6 +47,8 @@ struct Consumer {
     /// With what they weigh.
     overdue: BTreeMap<DeliveryTag, usize>,
     in_line: bool,
+    /// Takes nothing for now, whatever room it has.
+    crowded: bool,
     /// Takes nothing any more, but may acknowledge what it has.
     retired: bool,
 }
@@ -54,7 +56,7 @@ struct Consumer {
 impl Consumer {
     fn has_room(&self) -> bool {
         let Room { messages_max, bytes_max } = self.room;
-        !self.retired && self.in_flight < messages_max && self.in_flight_bytes < bytes_max
+        !self.retired && !self.crowded && self.in_flight < messages_max && self.in_flight_bytes < bytes_max
     }
 
     fn give_back(&mut self, bytes: usize) {
@@ -77,6 +79,7 @@ impl Consumers {
             in_flight_bytes: 0,
             overdue: BTreeMap::new(),
             in_line: false,
+            crowded: false,
             retired: false,
         };
         self.known.insert(id, consumer);
@@ -87,6 +90,13 @@ impl Consumers {
     pub(super) fn set_room(&mut self, id: ConsumerId, room: Room) {
         if let Some(consumer) = self.known.get_mut(&id) {
             consumer.room = Room { messages_max: room.messages_max.min(limits::QUEUE_HELD_MESSAGES_MAX), ..room };
+        }
+        self.line_up(id);
+    }
+
+    pub(super) fn set_crowded(&mut self, id: ConsumerId, crowded: bool) {
+        if let Some(consumer) = self.known.get_mut(&id) {
+            consumer.crowded = crowded;
         }
         self.line_up(id);
     }

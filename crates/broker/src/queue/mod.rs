@@ -114,6 +114,16 @@ impl Queue {
         self.consumers.set_room(consumer, room.into());
     }
 
+    /// Where a consumer gets its messages there is no room for another one, until [`Queue::handle_drained`] says so.
+    pub fn handle_crowded(&mut self, consumer: ConsumerId) {
+        self.consumers.set_crowded(consumer, true);
+    }
+
+    /// There is room again where a consumer gets its messages.
+    pub fn handle_drained(&mut self, consumer: ConsumerId) {
+        self.consumers.set_crowded(consumer, false);
+    }
+
     /// A consumer wants no more, but may still acknowledge what it has.
     pub fn handle_retired(&mut self, consumer: ConsumerId) {
         self.consumers.retire(consumer);

@@ -1,6 +1,7 @@
 //! MQTT clients as those to whom messages of queues and streams are handed.
 
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use broker::queue::{Nack, Room};
 use broker::{Receipt, Refusal, SessionSender, Settled, SubscribeOptions, SubscriptionIds};
@@ -21,10 +22,14 @@ pub(super) struct ClientSink {
 }
 
 impl<From: HandsOut> Sink<From> for ClientSink {
-    fn deliver(&mut self, message: HandedOut<From>) {
+    fn deliver(&mut self, message: HandedOut<From>) -> bool {
         let HandedOut { publication, ticket } = message;
         let identifiers = SubscriptionIds::from(self.options.identifier);
-        self.to.send(publication, self.options.qos, identifiers, Arc::new(ticket));
+        self.to.send(publication, self.options.qos, identifiers, Arc::new(ticket))
+    }
+
+    fn poll_room(&mut self, waker: &Waker) -> Poll<()> {
+        self.to.poll_room(waker)
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
 pub(crate) use self::commit::Commit;
-pub(crate) use self::hand_out::{HandedOut, Sink};
+pub(crate) use self::hand_out::{ChannelSink, HandedOut, Sink};
 pub(crate) use self::queue::{NodeQueue, PutError, QueueConsumer, QueueState};
 pub(crate) use self::requeue::{RequeueError, Requeued};
 use self::settings::SettingsError;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use flow::services::{Backlog, Inbox, SubscribeRequest, Taken};
 use message::{FlowId, ModuleId, QoS, TopicFilter};
@@ -42,7 +42,7 @@ struct Waiting {
 struct FlowSink(Arc<Arriving>);
 
 impl Sink<NodeQueue> for FlowSink {
-    fn deliver(&mut self, message: HandedOut<NodeQueue>) {
+    fn deliver(&mut self, message: HandedOut<NodeQueue>) -> bool {
         let mut waiting = self.0.0.lock();
         waiting.messages.push_back(message);
         let waker = waiting.waker.clone();
@@ -50,6 +50,12 @@ impl Sink<NodeQueue> for FlowSink {
         if let Some(waker) = waker {
             waker.wake();
         }
+        true
+    }
+
+    /// It gets no more at a time than it asked for.
+    fn poll_room(&mut self, _: &Waker) -> Poll<()> {
+        Poll::Ready(())
     }
 }
 

@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// The body of the next packet that begins so; messages that come before it are kept.
-    fn answer(&mut self, wanted: u8) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, wanted: u8) -> Vec<u8> {
         loop {
             match read_packet(&mut self.stream).unwrap() {
                 (first, body) if first == wanted => return body,

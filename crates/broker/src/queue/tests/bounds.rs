@@ -73,3 +73,25 @@ fn a_consumer_has_few_large_messages_at_a_time_and_gets_the_next_when_it_has_set
     bench.acknowledge(one, tag(3, 1)).unwrap();
     assert_eq!(bench.see(), [delivered(4, 1), delivered(5, 1)]);
 }
+
+#[test]
+fn a_consumer_that_is_crowded_gets_nothing_until_it_has_drained_and_then_what_it_gave_back_first() {
+    let mut bench = Bench::with_messages(4);
+    let one = bench.join(10);
+    let now = bench.now();
+    let first = bench.queue.poll_output(now, &mut bench.backlog).unwrap();
+    assert!(matches!(first, Some(QueueOutput::Deliver { tag: DeliveryTag { ordinal: Ordinal(0), .. }, .. })));
+    bench.queue.handle_crowded(one);
+    bench.nack(one, tag(0, 1), Nack::Return);
+    assert_eq!(bench.see(), []);
+    assert!(!bench.queue.wants_messages());
+    // Others get what it cannot take.
+    let two = bench.join(1);
+    assert_eq!(bench.see(), [Seen::Delivered(two, tag(0, 1))]);
+    bench.nack(two, tag(0, 1), Nack::Return);
+    bench.queue.handle_retired(two);
+    bench.queue.handle_drained(one);
+    assert!(bench.queue.wants_messages());
+    let all: Vec<_> = (0..4).map(|ordinal| Seen::Delivered(one, tag(ordinal, 1))).collect();
+    assert_eq!(bench.see(), all);
+}

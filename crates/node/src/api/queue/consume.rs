@@ -19,7 +19,7 @@ use crate::api::ApiState;
 use crate::api::body::Body;
 use crate::api::query::Asked;
 use crate::clock;
-use crate::destinations::{Commit, Destinations, HandedOut, NodeQueue, QueueConsumer};
+use crate::destinations::{ChannelSink, Commit, Destinations, HandedOut, NodeQueue, QueueConsumer};
 use crate::http::Problem;
 
 /// How many messages to take, and how long to wait for the first.
@@ -114,7 +114,7 @@ impl Request {
     ) -> Result<Self, Problem> {
         let (sender, arriving) = mpsc::channel(max);
         let room = Room { messages_max: max, bytes_max: limits::CONSUMER_BYTES_MAX };
-        let consumer = queue.join(room, Box::new(sender));
+        let consumer = queue.join(room, ChannelSink::new(sender));
         let consumer = consumer.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error))?;
         let request = Self { arriving, consumer };
         queue.hand_out_now(destinations).await;

@@ -23,6 +23,11 @@ impl HandsOut for NodeQueue {
         self.said.lock().push((delivery, said));
         self.work.notify_one();
     }
+
+    fn note_room(&self, taker: u64) {
+        self.roomy.lock().push(ConsumerId(taker));
+        self.work.notify_one();
+    }
 }
 
 /// A consumer of a queue. When it is dropped, it leaves: what it has not settled goes to others.
@@ -50,9 +55,9 @@ impl QueueConsumer {
     pub(crate) fn rest(&self) {
         let mut inside = self.queue.inside.lock();
         inside.machine.handle_retired(self.id);
-        let sink = inside.sinks.remove(&self.id);
+        let taker = inside.takers.remove(&self.id);
         drop(inside);
-        drop(sink);
+        drop(taker);
     }
 
     /// Takes no more, but keeps what it has until it has settled it or the time for that is over.
@@ -71,9 +76,9 @@ impl Drop for QueueConsumer {
         } else {
             inside.machine.handle_left(now, self.id);
         }
-        let sink = inside.sinks.remove(&self.id);
+        let taker = inside.takers.remove(&self.id);
         drop(inside);
-        drop(sink);
+        drop(taker);
         self.queue.work.notify_one();
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{NodeQueue, QueueConsumer};
 use crate::destinations::Destinations;
 use crate::destinations::absence::Absence;
-use crate::destinations::hand_out::HandedOut;
+use crate::destinations::hand_out::{ChannelSink, HandedOut};
 
 /// The messages of a queue that a flow has not taken yet. They are given back before the consumer leaves.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl FlowInbox {
     fn join(&mut self, destinations: &Destinations) -> Result<(), ServiceError> {
         let queue = destinations.known(&self.queue)?;
         let (sender, arriving) = mpsc::channel(self.in_flight_max.max(1));
-        let consumer = queue.join(self.in_flight_max, Box::new(sender));
+        let consumer = queue.join(self.in_flight_max, ChannelSink::new(sender));
         self.consumer = Some(consumer.map_err(|error| ServiceError(error.to_string()))?);
         self.arriving = arriving;
         Ok(())

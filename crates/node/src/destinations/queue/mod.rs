@@ -24,7 +24,7 @@ use store::table::{Label, StoredQueue};
 use tokio::sync::Notify;
 
 use super::commit::Commit;
-use super::hand_out::{Said, Sink};
+use super::hand_out::{Said, Sink, Taker};
 use super::line::Line;
 use super::{memory, settings};
 use crate::clock;
@@ -43,6 +43,9 @@ pub(crate) struct NodeQueue {
     /// What consumers said and the machine was not told yet. It is the last lock that anyone takes, so that they may speak
     /// wherever they are. Each entry is of a message that is in flight: it cannot hold more than these.
     said: Mutex<Vec<(QueueDelivery, Said)>>,
+    /// Consumers with room again where they get their messages, as far as the machine was not told yet: each waits for it once.
+    /// Nobody takes another lock while holding this one.
+    roomy: Mutex<Vec<ConsumerId>>,
     /// There may be something to do.
     work: Notify,
     /// A consumer waits for messages: without one, a new message is nothing to do.
@@ -61,7 +64,7 @@ struct Inside {
     stored: StoredQueue,
     machine: Queue,
     backlog: SpoolBacklog,
-    sinks: BTreeMap<ConsumerId, Box<dyn Sink<NodeQueue>>>,
+    takers: BTreeMap<ConsumerId, Taker<NodeQueue>>,
 }
 
 /// What is known of a queue at one moment.
@@ -161,7 +164,7 @@ impl NodeQueue {
         let inside = Inside {
             machine: Queue::new(settings::hand_out(&stored.options), oldest),
             backlog: SpoolBacklog::new(spool.clone(), destination),
-            sinks: BTreeMap::new(),
+            takers: BTreeMap::new(),
             stored,
         };
         Ok(Arc::new(Self {
@@ -171,6 +174,7 @@ impl NodeQueue {
             spool: spool.clone(),
             inside: Mutex::new(inside),
             said: Mutex::default(),
+            roomy: Mutex::default(),
             work: Notify::new(),
             wanted: AtomicBool::new(false),
             line: Line::new(spool.intake()),
@@ -275,7 +279,7 @@ impl NodeQueue {
             return Err(JoinError::Removed);
         }
         let id = inside.machine.handle_joined(room)?;
-        inside.sinks.insert(id, sink);
+        inside.takers.insert(id, Taker::new(self, id.0, sink));
         drop(inside);
         self.work.notify_one();
         Ok(QueueConsumer::new(self, id))
@@ -375,9 +379,9 @@ impl NodeQueue {
     pub(super) fn close(&self) {
         let mut inside = self.inside.lock();
         self.is_closed.store(true, Ordering::Relaxed);
-        let sinks = std::mem::take(&mut inside.sinks);
+        let takers = std::mem::take(&mut inside.takers);
         drop(inside);
-        drop(sinks);
+        drop(takers);
     }
 
     /// Whether it has consumers no more.
@@ -386,7 +390,7 @@ impl NodeQueue {
     }
 
     pub(super) fn consumers(&self) -> usize {
-        self.inside.lock().sinks.len()
+        self.inside.lock().takers.len()
     }
 
     pub(crate) fn state(&self) -> QueueState {

@@ -11,7 +11,7 @@ use message::{Moment, Now, Publication, QueueName, limits};
 use super::{Inside, NodeQueue, QueueDelivery};
 use crate::clock;
 use crate::destinations::Destinations;
-use crate::destinations::hand_out::{HandedOut, Said};
+use crate::destinations::hand_out::{HandedOut, Said, Taker};
 
 /// How long a queue waits before it reads again what could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -74,8 +74,16 @@ impl NodeQueue {
     }
 
     fn step(self: &Arc<Self>, now: Now, destinations: &Destinations) -> Rest {
+        // First, so that what they gave back for want of room is heard before they get anything.
+        let roomy = std::mem::take(&mut *self.roomy.lock());
         self.hear(now);
         let mut inside = self.inside.lock();
+        let Inside { machine, takers, .. } = &mut *inside;
+        for consumer in roomy {
+            if takers.get_mut(&consumer).is_some_and(Taker::has_room) {
+                machine.handle_drained(consumer);
+            }
+        }
         inside.machine.handle_appended();
         inside.machine.handle_timeout(now);
         let rest = self.hand_out(now, destinations, &mut inside);
@@ -85,7 +93,7 @@ impl NodeQueue {
 
     fn hand_out(self: &Arc<Self>, now: Now, destinations: &Destinations, inside: &mut Inside) -> Rest {
         for _ in 0..limits::QUEUE_STEPS_MAX {
-            let Inside { machine, backlog, sinks, stored, .. } = inside;
+            let Inside { machine, backlog, takers, stored, .. } = inside;
             // Before the spool is looked into, whose lock orders this with what is appended to it.
             self.wanted.store(machine.wants_messages(), Ordering::Relaxed);
             match machine.poll_output(now, backlog) {
@@ -93,10 +101,12 @@ impl NodeQueue {
                 Ok(Some(QueueOutput::Expired { .. })) => {}
                 Ok(Some(QueueOutput::Searching)) => return Rest::Search,
                 Ok(Some(QueueOutput::Deliver { consumer, tag, publication })) => {
-                    // A consumer that left meanwhile has no sink, and the message gives itself back.
+                    // A consumer that left meanwhile is not there, and the message gives itself back.
                     let handed = HandedOut::new(self, QueueDelivery { consumer, tag }, publication);
-                    if let Some(sink) = sinks.get_mut(&consumer) {
-                        sink.deliver(handed);
+                    if let Some(taker) = takers.get_mut(&consumer)
+                        && !taker.hand_over(handed)
+                    {
+                        machine.handle_crowded(consumer);
                     }
                 }
                 Ok(Some(QueueOutput::DeadLetter { ordinal, reason, deliveries, publication })) => {

@@ -15,7 +15,7 @@ use super::member::StreamMember;
 use super::{NodeStream, Position};
 use crate::destinations::Destinations;
 use crate::destinations::absence::Absence;
-use crate::destinations::hand_out::HandedOut;
+use crate::destinations::hand_out::{ChannelSink, HandedOut};
 use crate::mqtt::{Consuming as _, Over};
 
 /// A reader that joins when it is first asked for messages: a version of a flow is built while the one before still reads.
@@ -53,7 +53,8 @@ struct Reading {
 impl FlowInbox {
     fn join(&self, stream: &NodeStream, place: Position) -> Result<Reading, ConsumerError> {
         let (sender, arriving) = mpsc::channel(self.in_flight_max.max(1));
-        let (member, new) = stream.join(self.reader.clone(), place, self.in_flight_max.into(), Box::new(sender))?;
+        let (member, new) =
+            stream.join(self.reader.clone(), place, self.in_flight_max.into(), ChannelSink::new(sender))?;
         let saving = new.map(|group| Box::pin(async move { group.saved().await }) as _);
         Ok(Reading { arriving, member, saving, is_closed: false })
     }

@@ -1,6 +1,7 @@
 //! Readers of a stream who share a cursor: each message goes to one of them, until it is acknowledged. A reader of its own
 //! is a group of one. A group with a name has its cursor in the tables and goes on there after any end.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +20,7 @@ use super::consumers::ConsumerError;
 use super::member::{StreamDelivery, StreamMember};
 use super::progress::Progress;
 use crate::clock;
-use crate::destinations::hand_out::{HandedOut, HandsOut, Said, Sink};
+use crate::destinations::hand_out::{HandedOut, HandsOut, Said, Sink, Taker};
 use crate::mqtt::Over;
 
 /// What groups of all streams need.
@@ -49,6 +50,9 @@ pub(super) struct Group {
     /// What readers said and the machine was not told yet. It is the last lock that anyone takes. Each entry is of a message
     /// that is in flight: it cannot hold more than these, and those of before a seek.
     said: Mutex<Vec<(StreamDelivery, Said)>>,
+    /// Members with room again where they get their messages, as far as the machine was not told yet: each waits for it once.
+    /// Nobody takes another lock while holding this one.
+    roomy: Mutex<Vec<u64>>,
     work: Notify,
     /// What of its progress the tables have, as counted there.
     saved: AtomicU64,
@@ -62,6 +66,11 @@ impl HandsOut for Group {
 
     fn say(&self, delivery: StreamDelivery, said: Said) {
         self.said.lock().push((delivery, said));
+        self.work.notify_one();
+    }
+
+    fn note_room(&self, taker: u64) {
+        self.roomy.lock().push(taker);
         self.work.notify_one();
     }
 }
@@ -83,9 +92,20 @@ struct Member {
     id: u64,
     consumer: ConsumerId,
     room: Room,
-    sink: Box<dyn Sink<Group>>,
+    taker: Taker<Group>,
     /// Takes no more.
     is_at_rest: bool,
+}
+
+impl Inside {
+    /// There may be room again where these members get their messages.
+    fn handle_drained(&mut self, roomy: &BTreeSet<u64>) {
+        for member in self.members.iter_mut().filter(|member| roomy.contains(&member.id)) {
+            if member.taker.has_room() {
+                self.machine.handle_drained(member.consumer);
+            }
+        }
+    }
 }
 
 /// What is known of a group at one moment.
@@ -144,6 +164,7 @@ impl Group {
             ground: ground.clone(),
             inside: Mutex::new(inside),
             said: Mutex::default(),
+            roomy: Mutex::default(),
             work: Notify::new(),
             saved,
             skipped: AtomicU64::new(0),
@@ -164,7 +185,8 @@ impl Group {
         let consumer = inside.machine.handle_joined(room)?;
         let id = inside.next_member;
         inside.next_member += 1;
-        inside.members.push(Member { id, consumer, room, sink, is_at_rest: false });
+        let taker = Taker::new(self, id, sink);
+        inside.members.push(Member { id, consumer, room, taker, is_at_rest: false });
         if !std::mem::replace(&mut inside.is_running, true) {
             self.ground.runtime.spawn(Arc::clone(self).run());
         }
@@ -388,8 +410,11 @@ impl Group {
     }
 
     fn step(self: &Arc<Self>, now: Now) -> Rest {
+        // First, so that what they gave back for want of room is heard before they get anything.
+        let roomy: BTreeSet<u64> = std::mem::take(&mut *self.roomy.lock()).into_iter().collect();
         let mut inside = self.inside.lock();
         self.hear(now, &mut inside);
+        inside.handle_drained(&roomy);
         if inside.backlog.end().is_none() {
             inside.machine.handle_appended();
         }
@@ -404,8 +429,10 @@ impl Group {
                     let delivery = StreamDelivery { round: *round, consumer, tag };
                     // One that nobody takes gives itself back.
                     let handed = HandedOut::new(self, delivery, publication);
-                    if let Some(member) = members.iter_mut().find(|member| member.consumer == consumer) {
-                        member.sink.deliver(handed);
+                    if let Some(member) = members.iter_mut().find(|member| member.consumer == consumer)
+                        && !member.taker.hand_over(handed)
+                    {
+                        machine.handle_crowded(consumer);
                     }
                 }
                 Ok(Some(QueueOutput::DeadLetter { ordinal, .. })) => {
