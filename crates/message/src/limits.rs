@@ -170,7 +170,10 @@ pub const STREAM_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// go.
 pub const STREAM_SEGMENTS_LEAST: u32 = 8;
 /// No segment of a stream is ended before it has so many bytes, unless it is too old: a file costs a sync of its folder.
-pub const STREAM_SEGMENT_BYTES_LEAST: u64 = 64 * 1024;
+pub const STREAM_SEGMENT_BYTES_LEAST: u64 = 16 * 1024;
+/// A segment of a stream that keeps a number of messages has an eighth of them, but so many at least: each costs making,
+/// syncing and removing a file.
+pub const STREAM_SEGMENT_MESSAGES_LEAST: u64 = 64;
 /// Named consumers of one stream, those of sessions among them: each has its place in memory and on disk.
 pub const STREAM_CONSUMERS_MAX: usize = 10_000;
 /// Messages of one stream that one MQTT client has at a time, if its Receive Maximum allows: what is read ahead of it.

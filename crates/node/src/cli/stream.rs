@@ -42,10 +42,10 @@ pub(super) struct Create {
     /// What an acknowledgement promises: fsync, os or memory
     #[arg(long)]
     durability: Option<String>,
-    /// Messages that are kept
+    /// Messages that are kept at least; the oldest go an eighth of them at a time, or 64
     #[arg(long, value_name = "COUNT")]
     messages_max: Option<u64>,
-    /// Bytes of files that are kept
+    /// Bytes of files that are kept; the oldest go an eighth of them at a time, or 16 KiB
     #[arg(long, value_name = "BYTES")]
     bytes_max: Option<u64>,
     /// Let messages go that are older

@@ -39,6 +39,41 @@ fn what_was_acknowledged_is_there_after_any_end() {
 }
 
 #[test]
+fn what_was_thrown_away_or_too_old_stays_away_and_no_offset_with_it_after_any_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut node = Node::start_in(&data, &NodeOptions::default());
+    for (name, settings) in [("purged", json!({})), ("aged", json!({ "age_max_s": 1 }))] {
+        let stream = Stream::made(&node, name, &settings);
+        for number in 0..10 {
+            assert_eq!(stream.append("x"), number);
+        }
+    }
+    eventually(|| Stream::of(&node, "aged").show(), |shown| shown["messages"] == 0);
+    // Answered when it is on disk.
+    assert_eq!(node.api("DELETE", "/streams/purged/messages").json(), json!({ "purged": 10 }));
+    for life in 0..3 {
+        if life == 1 {
+            assert!(node.stop().success());
+        } else {
+            node.kill();
+        }
+        node = Node::start_in(&data, &NodeOptions::default());
+        for name in ["purged", "aged"] {
+            let shown = Stream::of(&node, name).show();
+            let found = ["messages", "earliest", "next"].map(|figure| shown[figure].as_u64());
+            // Whether it is on disk already that messages are too old, nobody was told.
+            let expected = [Some(0), Some(10), Some(10)];
+            assert!(found == expected || name == "aged" && found[2] == Some(10), "{name} in life {life}: {shown}");
+        }
+    }
+    assert_eq!(Stream::of(&node, "aged").append("y"), 10);
+    let stream = Stream::of(&node, "purged");
+    assert_eq!(stream.append("y"), 10);
+    assert_eq!(stream.page("?offset=10")["missing"], 0);
+}
+
+#[test]
 fn the_oldest_go_when_there_are_too_many_bytes() {
     let node = Node::start();
     let stream = Stream::made(&node, "small", &json!({ "bytes_max": 600_000 }));

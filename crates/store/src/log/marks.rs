@@ -49,6 +49,9 @@ pub struct Poisoned {
 pub(crate) struct Marks {
     written: AtomicU64,
     synced: AtomicU64,
+    /// Files that were removed, of those that were to be since the log was opened.
+    removed: AtomicU64,
+    for_removed: Waiters,
     for_written: Waiters,
     for_synced: Waiters,
     for_poison: Waiters,
@@ -95,11 +98,24 @@ impl Marks {
         self.for_synced.wake();
     }
 
+    /// So many of the files that were to be removed are gone from the disk.
+    pub(crate) fn move_removed(&self, files: u64) {
+        self.removed.fetch_max(files, Ordering::Release);
+        self.for_removed.wake();
+    }
+
+    /// Waits until so many are.
+    pub(crate) fn poll_removed(&self, files: u64, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        let is_done = || files <= self.removed.load(Ordering::Acquire);
+        self.for_removed.poll(waker, || if is_done() { Some(Ok(())) } else { self.poisoned().map(Err) })
+    }
+
     pub(crate) fn poison(&self, poisoned: Poisoned) {
         // The first reason is the one that counts.
         let _ = self.poison.set(poisoned);
         self.for_written.wake();
         self.for_synced.wake();
+        self.for_removed.wake();
         self.for_poison.wake();
     }
 

@@ -5,8 +5,9 @@
 //! Trailer: `footer at u64 | records u64 | next u64 | checksum u32 | crc u32 | magic 8`; `checksum` runs over the checksums
 //! of all records, `crc` over the footer and the trailer before it. What the footer says is the log's own.
 //!
-//! The name is `{base}.{generation}.log`: a segment that is written anew keeps its base and gets the next generation. Until it
-//! is whole it is called `{base}.{generation}.tmp`. A segment whose base is below the `next` of the one before it is in that one.
+//! The name is `{base}.{generation}.log`: a segment that is written anew, or takes the place of one without records, keeps its
+//! base and gets the next generation. Until one that is written anew is whole it is called `{base}.{generation}.tmp`. A segment
+//! whose base is below the `next` of the one before it is in that one.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

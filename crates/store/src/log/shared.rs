@@ -284,9 +284,11 @@ impl<S: HasTail> Source for Log<S> {
         }
         match self.disk.sync_folder(&self.folder) {
             // The next sync of the folder makes up for it; until then a loss of power may leave a file that nobody needs.
-            Err(error) if is_unopened(&error) => Ok(()),
-            synced => synced,
+            Err(error) if is_unopened(&error) => {}
+            synced => synced?,
         }
+        self.marks.move_removed(batch.removals_asked);
+        Ok(())
     }
 
     fn done(&self, batch: Batch) -> bool {

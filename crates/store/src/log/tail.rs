@@ -7,7 +7,7 @@ use message::{Timestamp, limits};
 
 use super::marks::CommitPoint;
 use super::record::Header;
-use super::segment::{Segment, Trailer};
+use super::segment::{SEGMENT_HEADER_BYTES, Segment, Trailer};
 use crate::Durability;
 
 /// A record that says how far the log was synced when it was written: what is damaged below that was safe once, what is
@@ -38,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) sync: bool,
     /// Files that nobody needs once the rest is synced.
     pub(crate) removals: Vec<Arc<Segment>>,
+    /// Files that were to be removed since the log was opened, up to the last of these.
+    pub(crate) removals_asked: u64,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub(crate) struct Tail {
     waiting_bytes: usize,
     sync: bool,
     removals: Vec<Arc<Segment>>,
+    /// Files that were to be removed since the log was opened.
+    removals_asked: u64,
     /// The committer knows that something waits.
     pub(crate) announced: bool,
     /// How far the log was synced when the committer last took what waits, until it is written down.
@@ -93,6 +97,7 @@ impl Tail {
             waiting_bytes: 0,
             sync: false,
             removals: Vec::new(),
+            removals_asked: 0,
             announced: false,
             mark: None,
             spares: Vec::new(),
@@ -124,13 +129,32 @@ impl Tail {
 
     /// Begins a new segment.
     pub(crate) fn begin_segment(&mut self) -> Arc<Segment> {
-        let segment = Arc::new(Segment::new(self.kind, self.next, 0, 0));
+        self.begin_generation(0)
+    }
+
+    /// Begins a new segment where earlier generations of it may be, none of which has a record.
+    pub(crate) fn begin_generation(&mut self, generation: u32) -> Arc<Segment> {
+        let segment = Arc::new(Segment::new(self.kind, self.next, generation, 0));
         segment.set_laid_out(self.ahead.take().unwrap_or_default());
         let mut buffer = self.spares.pop().unwrap_or_default();
         buffer.extend_from_slice(&segment.header());
         self.waiting_bytes += buffer.len();
         self.active = Some(Active { segment: Arc::clone(&segment), buffer, at: 0, records: 0, checksum: 0 });
         segment
+    }
+
+    /// Makes a sealed file without records, which has the next number in its name. The bytes of it are the answer too.
+    pub(crate) fn put_empty(&mut self, footer: &[u8]) -> (Arc<Segment>, u64) {
+        let segment = Arc::new(Segment::new(self.kind, self.next, 0, 0));
+        let mut bytes = segment.header().to_vec();
+        let trailer = Trailer { footer_at: SEGMENT_HEADER_BYTES as u64, records: 0, next: self.next, checksum: 0 };
+        let mut end = Vec::new();
+        trailer.encode(footer, &mut end);
+        bytes.append(&mut end);
+        let length = bytes.len() as u64;
+        let made = Arc::clone(&segment);
+        self.put_chunk(Chunk { segment, at: 0, bytes, creates: true, cuts: false, seals: true });
+        (made, length)
     }
 
     /// A file of so many bytes is laid out for the next segment.
@@ -240,6 +264,12 @@ impl Tail {
     pub(crate) fn remove(&mut self, segment: Arc<Segment>) {
         self.sync = true;
         self.removals.push(segment);
+        self.removals_asked += 1;
+    }
+
+    /// Files that were to be removed so far.
+    pub(crate) fn removals_asked(&self) -> u64 {
+        self.removals_asked
     }
 
     /// Whether there is something to write or remove.
@@ -271,6 +301,7 @@ impl Tail {
             next: self.next,
             sync: std::mem::take(&mut self.sync),
             removals: std::mem::take(&mut self.removals),
+            removals_asked: self.removals_asked,
         }
     }
 

@@ -70,6 +70,15 @@ pub struct StreamState {
     pub damaged: u64,
 }
 
+/// Messages that were thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purge {
+    /// How many those are.
+    pub messages: u64,
+    /// Files that are to be removed by then.
+    files: u64,
+}
+
 /// A stream, opened. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -212,12 +221,18 @@ impl Stream {
         gone
     }
 
-    /// Lets all messages go that are there now; offsets go on. Messages that are gone are the answer.
-    pub fn purge(&self) -> u64 {
+    /// Lets all messages go that are there now; offsets go on.
+    pub fn purge(&self) -> Purge {
         let mut state = self.inner.log.lock();
-        let gone = state.purge();
+        let messages = state.purge();
+        let files = state.tail.removals_asked();
         self.inner.log.unlock(state);
-        gone
+        Purge { messages, files }
+    }
+
+    /// Waits until what was thrown away does not come back, whatever ends the process.
+    pub fn poll_purged(&self, purge: Purge, waker: &Waker) -> Poll<Result<(), Poisoned>> {
+        self.inner.log.marks.poll_removed(purge.files, waker)
     }
 
     /// Whether this point is reached: one look at a number.
@@ -247,8 +262,11 @@ impl Stream {
 
     /// Waits until a message at this offset, or behind it, can be read.
     pub fn poll_readable(&self, from: Offset, waker: &Waker) -> Poll<Result<(), Poisoned>> {
-        let durability = self.readable();
-        self.inner.log.poll(CommitPoint::at(from.0.saturating_add(1), durability), waker)
+        let state = self.inner.log.lock();
+        let from = state.awaited(from.0);
+        let durability = state.options.durability.max(Durability::Os);
+        drop(state);
+        self.inner.log.poll(CommitPoint::at(from.saturating_add(1), durability), waker)
     }
 
     /// How often the disk had no room for what was to be written since the stream was opened, and the bytes that it had left when

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use message::{Publication, Timestamp, limits};
 
 use super::footer::{Contents, Entry};
-use super::state::{State, publication_at};
+use super::state::{Sealed, State, publication_at};
 use super::{Offset, Stream};
 use crate::Durability;
 use crate::log::{
@@ -61,11 +61,6 @@ pub(super) struct Piece {
 pub(super) type Visit<'a> = &'a mut dyn FnMut(Header, &message::Bytes) -> ControlFlow<()>;
 
 impl Stream {
-    /// From where on offsets are safe.
-    pub(super) fn readable(&self) -> Durability {
-        self.inner.log.lock().options.durability.max(Durability::Os)
-    }
-
     fn readable_until(&self, state: &State) -> u64 {
         match state.options.durability {
             Durability::Memory | Durability::Os => self.inner.log.marks.written(),
@@ -251,7 +246,8 @@ impl Stream {
 /// The piece of the segment that an offset is in, or the next one that there is.
 pub(super) fn piece(state: &State, offset: u64) -> Option<Piece> {
     let before = state.segments.range(..=offset).next_back().filter(|(_, sealed)| offset < sealed.next);
-    let sealed = before.or_else(|| state.segments.range(offset..).find(|(_, sealed)| sealed.next > offset));
+    let has_offsets = |sealed: &Sealed| sealed.next > offset.max(sealed.segment.base);
+    let sealed = before.or_else(|| state.segments.range(offset..).find(|(_, sealed)| has_offsets(sealed)));
     if let Some((_, sealed)) = sealed {
         return Some(Piece {
             segment: Arc::clone(&sealed.segment),

@@ -13,8 +13,8 @@ use super::state::{LOG_KIND, Sealed, State, publication_at};
 use super::{Inner, Stream, StreamOptions};
 use crate::disk::{Disk, PatientDisk};
 use crate::log::{
-    Chunk, Committer, Log, LogFile, LogFiles, LogRecovery, OpenError, RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Tail,
-    Trailer, set_aside,
+    Chunk, Committer, HEADER_BYTES, Header, Log, LogFile, LogFiles, LogRecovery, OpenError, OpenRead,
+    RECORD_BYTES_LEAST, SEGMENT_HEADER_BYTES, Tail, Trailer, set_aside,
 };
 
 impl Stream {
@@ -45,14 +45,13 @@ impl Stream {
                 None => {
                     let Open { sealed, chunk, given, lost: at_end } =
                         open(file, (after, found.promised), &mut recovery).map_err(failed)?;
-                    next = sealed.next.max(given);
+                    next = next.max(given);
                     lost += at_end;
                     chunks.push(chunk);
                     sealed
                 }
             };
-            // The next segment must not bear the name of one that is there, even of an empty one.
-            next = next.max(sealed.next).max(file.segment.base + 1);
+            next = next.max(sealed.next);
             segments.insert(file.segment.base, sealed);
         }
         let before = next;
@@ -62,7 +61,11 @@ impl Stream {
         let mut tail = Tail::new(LOG_KIND, next);
         chunks.into_iter().for_each(|chunk| tail.put_chunk(chunk));
         found.leftovers.into_iter().for_each(|segment| tail.remove(segment));
-        let state = State { options, tail, segments, filling: Contents::default(), trimmed: 0 };
+        let mut state = State { options, tail, segments, filling: Contents::default(), trimmed: 0 };
+        // Offsets that are left out are left out by the next process too.
+        if state.segments.values().next_back().map_or(next > 0, |last| last.next < next) {
+            state.keep_place();
+        }
         let log = Arc::new(Log::new(disk, folder, Arc::clone(&committer.queue), state));
         log.unlock(log.lock());
         let inner = Inner { log, resume: Mutex::new(VecDeque::new()), damaged: AtomicU64::new(lost) };
@@ -121,10 +124,23 @@ fn open(file: &LogFile, (after, promised): (Option<u64>, u64), recovery: &mut Lo
         contents: Some(contents),
     };
     let segment = Arc::clone(&file.segment);
-    let cut = if read.rest > 0 { read.rest / RECORD_BYTES_LEAST + 1 } else { 0 };
-    // What is cut begins with what was promised, if that is missing.
-    let given = file.segment.base.max(read.scanned.next) + if after.is_some() { 0 } else { cut };
+    let given = if after.is_some() { 0 } else { given_below(file, &read)? };
     let lost = next.saturating_sub(read.scanned.next.max(file.segment.base));
     let chunk = Chunk { segment, at: footer_at, bytes, creates: false, cuts: true, seals: true };
     Ok(Open { sealed, chunk, given, lost })
+}
+
+/// Below which offset all lie that may have been given to messages of which the end of this file has, or had, a part.
+fn given_below(file: &LogFile, read: &OpenRead) -> std::io::Result<u64> {
+    let scanned = &read.scanned;
+    if read.rest == 0 {
+        // A file is made for a message: there was one, if it has none.
+        return Ok(scanned.next.max(file.segment.base + u64::from(scanned.records == 0)));
+    }
+    // Mostly that is one message that was being written.
+    let header = Header::decode(&file.file.read_up_to(scanned.end as u64, HEADER_BYTES)?);
+    let is_one = header.is_some_and(|header| {
+        header.is_plausible() && header.seq == scanned.next && u64::from(header.length) >= read.rest
+    });
+    Ok(scanned.next + if is_one { 1 } else { read.rest.div_ceil(RECORD_BYTES_LEAST) })
 }

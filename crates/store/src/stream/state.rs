@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use message::Timestamp;
+use message::{Timestamp, limits};
 
 use super::StreamOptions;
 use super::footer::Contents;
-use crate::log::{HEADER_BYTES, HasTail, Segment, Tail};
+use crate::log::{HEADER_BYTES, HasTail, SEGMENT_HEADER_BYTES, Segment, Tail};
 
 /// What kind of log a stream is.
 pub(crate) const LOG_KIND: u32 = 2;
@@ -65,14 +65,58 @@ impl State {
     /// Makes sure that a segment is there to append `bytes` to.
     pub(super) fn make_segment(&mut self, now: Timestamp, bytes: usize) {
         let fits = self.tail.active().is_some_and(|(_, filled)| {
-            let has_room = filled.saturating_add(bytes as u64) <= self.options.segment_bytes;
+            let has_room = filled.saturating_add(bytes as u64) <= self.options.segment_bytes
+                && self.filling.messages < self.segment_messages();
             self.filling.messages == 0 || has_room && !self.tail.has_better_file()
         });
         if !fits {
             self.seal();
-            self.tail.begin_segment();
+            self.begin_segment();
             self.trim(now);
         }
+    }
+
+    /// A segment is ended when it has so many messages, so that not many more are kept than are to be.
+    fn segment_messages(&self) -> u64 {
+        let part = self.options.retention.messages_max / u64::from(limits::STREAM_SEGMENTS_LEAST);
+        part.max(limits::STREAM_SEGMENT_MESSAGES_LEAST)
+    }
+
+    /// Begins the next segment. A file that has its name, and no message, goes when this one is there.
+    fn begin_segment(&mut self) {
+        let empty = self.segments.remove(&self.tail.next()).map(|empty| empty.segment);
+        self.tail.begin_generation(empty.as_ref().map_or(0, |empty| empty.generation.saturating_add(1)));
+        if let Some(empty) = empty {
+            self.tail.remove(empty);
+        }
+    }
+
+    /// Makes sure that a file has the next offset in its name, or one that is behind all others, so that no offset is given
+    /// twice when all other files are gone.
+    pub(super) fn keep_place(&mut self) {
+        let next = self.tail.next();
+        if self.tail.active().is_some() || self.segments.contains_key(&next) {
+            return;
+        }
+        let contents = Contents::default();
+        let (segment, bytes) = self.tail.put_empty(&contents.encode());
+        let (footer_at, newest_us) = (SEGMENT_HEADER_BYTES as u64, contents.newest_us);
+        let sealed = Sealed { segment, bytes, footer_at, next, messages: 0, newest_us, contents: Some(contents) };
+        self.segments.insert(next, sealed);
+    }
+
+    /// The oldest segment that may go.
+    fn oldest(&self) -> Option<&Sealed> {
+        self.segments.values().next().filter(|oldest| oldest.segment.base < self.tail.next())
+    }
+
+    /// Lets the oldest segment go that may.
+    fn remove_oldest(&mut self) -> Option<Sealed> {
+        let base = self.oldest()?.segment.base;
+        self.keep_place();
+        let oldest = self.segments.remove(&base)?;
+        self.tail.remove(Arc::clone(&oldest.segment));
+        Some(oldest)
     }
 
     /// Ends the segment that is being filled.
@@ -102,6 +146,13 @@ impl State {
         self.segments.keys().next().copied().or_else(active).unwrap_or_else(|| self.tail.next())
     }
 
+    /// Which offset comes next for who has read all below this one: those that are left out at the end come never.
+    pub(super) fn awaited(&self, from: u64) -> u64 {
+        let has_offsets = |sealed: &&Sealed| sealed.segment.base < sealed.next;
+        let end = self.segments.values().rev().find(has_offsets).map_or(0, |last| last.next);
+        if self.tail.active().is_none() && from >= end { from.max(self.tail.next()) } else { from }
+    }
+
     pub(super) fn messages(&self) -> u64 {
         self.filling.messages + self.segments.values().map(|sealed| sealed.messages).sum::<u64>()
     }
@@ -117,25 +168,22 @@ impl State {
         let age_us = retention.age_max.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
         let is_old = |newest_us: i64| age_us.is_some_and(|age| now.as_micros().saturating_sub(newest_us) > age);
         // A segment that is filled for long would keep its oldest messages for as long.
-        let part_us = age_us.map(|age| age / i64::from(message::limits::STREAM_SEGMENTS_LEAST));
+        let part_us = age_us.map(|age| age / i64::from(limits::STREAM_SEGMENTS_LEAST));
         let is_long = part_us.is_some_and(|part| now.as_micros().saturating_sub(self.filling.oldest_us) > part);
         if self.filling.messages > 0 && (is_long || is_old(self.filling.newest_us)) {
-            self.begin_anew();
+            self.seal();
         }
         let (mut messages, mut bytes, mut gone) = (self.messages(), self.bytes(), 0);
-        while let Some(entry) = self.segments.first_entry() {
-            let (oldest, is_over) = (entry.get(), messages > retention.messages_max || bytes > retention.bytes_max);
+        while let Some(oldest) = self.oldest() {
+            // As many as are to be kept are.
+            let is_over = bytes > retention.bytes_max || messages - oldest.messages >= retention.messages_max;
             if !is_over && !is_old(oldest.newest_us) {
                 break;
             }
-            if self.tail.active().is_none() {
-                self.tail.begin_segment();
-            }
-            let oldest = entry.remove();
+            let Some(oldest) = self.remove_oldest() else { break };
             messages -= oldest.messages;
             bytes -= oldest.bytes;
             gone += oldest.messages;
-            self.tail.remove(oldest.segment);
         }
         self.trimmed += gone;
         gone
@@ -143,24 +191,11 @@ impl State {
 
     /// Lets all messages go. How many those are is the answer.
     pub(super) fn purge(&mut self) -> u64 {
-        if self.filling.messages > 0 {
-            self.begin_anew();
-        }
+        self.seal();
         let mut gone = 0;
-        while let Some((_, oldest)) = self.segments.pop_first() {
-            if self.tail.active().is_none() {
-                self.tail.begin_segment();
-            }
+        while let Some(oldest) = self.remove_oldest() {
             gone += oldest.messages;
-            self.tail.remove(oldest.segment);
         }
         gone
-    }
-
-    /// Ends the segment that is being filled and begins another: a file with the next offset in its name stays, so that no
-    /// offset is given twice.
-    fn begin_anew(&mut self) {
-        self.seal();
-        self.tail.begin_segment();
     }
 }

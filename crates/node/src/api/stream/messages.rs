@@ -161,7 +161,7 @@ fn refused(error: &AppendError) -> Problem {
     }
 }
 
-/// Throws away all messages that are there now. Offsets go on from where they were.
+/// Throws away all messages that are there now. Offsets go on from where they were. The answer comes when it is on the disk.
 #[utoipa::path(
     delete, path = "/api/v1/streams/{stream}/messages", tag = "streams", params(("stream" = String, Path)),
     responses((status = 200, body = PurgedStream), (status = 404, description = "There is no such stream.", body = Problem, content_type = "application/problem+json")),
@@ -170,7 +170,8 @@ pub(in crate::api) async fn purge(
     State(api): State<ApiState>,
     Path(name): Path<String>,
 ) -> Result<Json<PurgedStream>, Problem> {
-    Ok(Json(PurgedStream { purged: stream(&api, &name)?.purge() }))
+    let purged = stream(&api, &name)?.purge().await.map_err(Problem::internal)?;
+    Ok(Json(PurgedStream { purged }))
 }
 
 impl From<&Streamed> for StreamMessage {

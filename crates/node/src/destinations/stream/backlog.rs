@@ -286,7 +286,7 @@ mod tests {
         let mut backlog = backlog_of(stream, 0, &[]);
         let mut out = Vec::new();
         backlog.read(Ordinal(0), 2, usize::MAX, &mut out).unwrap();
-        assert_eq!(stream.purge(), 8);
+        assert_eq!(stream.purge().messages, 8);
         out.clear();
         for lost in [0, 1] {
             backlog.read(Ordinal(lost), 1, usize::MAX, &mut out).unwrap();

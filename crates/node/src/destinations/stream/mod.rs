@@ -211,11 +211,12 @@ impl NodeStream {
         poll_fn(|context| self.stream.poll_readable(from, context.waker())).await
     }
 
-    /// Throws away all messages that are there. Returns how many that were.
-    pub(crate) fn purge(&self) -> u64 {
-        let purged = self.stream.purge();
-        self.purged.fetch_add(purged, Ordering::Relaxed);
-        purged
+    /// Throws away all messages that are there. Resolves to how many that were when it is on the disk.
+    pub(crate) async fn purge(&self) -> Result<u64, Poisoned> {
+        let purge = self.stream.purge();
+        self.purged.fetch_add(purge.messages, Ordering::Relaxed);
+        poll_fn(|context| self.stream.poll_purged(purge, context.waker())).await?;
+        Ok(purge.messages)
     }
 
     /// Lets go what the stream does not keep any more. Returns how many messages that were.

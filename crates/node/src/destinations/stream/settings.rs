@@ -21,10 +21,12 @@ pub struct StreamSettings {
     /// What an acknowledgement of a publish promises: `fsync`, the message survives a loss of power; `os`, it survives the
     /// end of the process; `memory`, nothing: it waits for no disk, and what is there when the node ends is gone.
     pub durability: DurabilityWord,
-    /// Messages that are kept; beyond, the oldest go. As many as there is room for when absent.
+    /// Messages that are kept at least; beyond, the oldest go, an eighth of them at a time, or 64 if that is more, so that up to
+    /// two such parts more are there. As many as there is room for when absent.
     #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
     pub messages_max: Option<u64>,
-    /// Bytes of its files that are kept; beyond, the oldest messages go, an eighth of them at a time or less.
+    /// Bytes of its files that are kept; beyond, the oldest messages go, an eighth of them at a time, 16 KiB if that is more, or
+    /// 32 MiB if that is less. While a part is filled there is up to one more.
     #[schemars(range(min = 1, max = 1_125_899_906_842_624_u64))]
     pub bytes_max: u64,
     /// Seconds for which a message is kept, and up to an eighth longer; for ever when absent.
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_small_stream_has_small_segments() {
-        for (bytes_max, segment_bytes) in [(1, 65_536), (8 * 1024 * 1024, 1024 * 1024), (1 << 50, 32 * 1024 * 1024)] {
+        for (bytes_max, segment_bytes) in [(1, 16_384), (8 * 1024 * 1024, 1024 * 1024), (1 << 50, 32 * 1024 * 1024)] {
             let settings = StreamSettings { bytes_max, ..StreamSettings::default() };
             assert_eq!(log_options(&settings.resolve().unwrap()).segment_bytes, segment_bytes);
         }

@@ -125,12 +125,12 @@ fn a_purge_takes_all_and_offsets_go_on() {
     let mut bench = Bench::new();
     bench.fill(0..100);
     bench.append(100, "unwritten");
-    assert_eq!(bench.stream.purge(), 101);
+    assert_eq!(bench.stream.purge().messages, 101);
     bench.commit();
     let state = bench.stream.state();
     let files = crate::tests::segments(&bench.disk).len();
     assert_eq!((state.earliest.0, state.next.0, state.messages, files), (101, 101, 0, 1));
-    assert_eq!((bench.read(0), bench.stream.purge()), ((vec![], 101), 0));
+    assert_eq!((bench.read(0), bench.stream.purge().messages), ((vec![], 101), 0));
     let (first, _) = bench.append(101, "new");
     bench.commit();
     bench = bench.kill();

@@ -4,6 +4,7 @@ mod asked;
 mod damage;
 mod frozen;
 mod messages;
+mod offsets;
 mod power_cut;
 mod unreadable;
 
