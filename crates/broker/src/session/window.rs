@@ -22,9 +22,7 @@ pub(super) struct Window {
     unsent: usize,
     /// Entries whose slot does not follow from a place on disk.
     loose: usize,
-    /// No place on disk above this one was ever under way.
-    highest: Option<Ordinal>,
-    /// The place on disk that is sent next, if the session has any.
+    /// The place on disk that is sent next, if the session has any: neither it nor one behind it was ever under way.
     next_on_disk: Option<Ordinal>,
     /// What the messages weigh that may have to be sent again.
     bytes: usize,
@@ -97,7 +95,7 @@ impl Window {
 
     /// Whether this place on disk is under way.
     pub(super) fn holds(&self, ordinal: Ordinal) -> bool {
-        Some(ordinal) <= self.highest && self.entries.iter().any(|entry| entry.ordinal == Some(ordinal))
+        Some(ordinal) < self.next_on_disk && self.entries.iter().any(|entry| entry.ordinal == Some(ordinal))
     }
 
     /// Takes up again, after a restart, what the client has and was not seen to let go.
@@ -114,7 +112,7 @@ impl Window {
                 occupies: false,
             });
             self.unsent += 1;
-            self.highest = self.highest.max(Some(*ordinal));
+            self.next_on_disk = self.next_on_disk.max(Some(ordinal.next()));
         }
     }
 
@@ -138,7 +136,6 @@ impl Window {
         }
         let state = State::Sent(delivery.clone());
         let ordinal = place.map(|place| place.ordinal);
-        self.highest = self.highest.max(ordinal);
         self.entries.push_back(InFlight { slot, number, ordinal, receipt, state, on_wire: true, occupies: true });
         Outgoing::Message { slot: Some(slot), delivery, duplicate: place.is_some_and(|place| place.was_sent) }
     }
